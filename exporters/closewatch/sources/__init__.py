@@ -1,0 +1,1 @@
+"""One way to ask each kind of thing, with deadlines. Sources know no concern."""

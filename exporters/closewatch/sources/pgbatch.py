@@ -1,0 +1,171 @@
+"""Many collectors, one batch: which queries fit, what they may take, and whose answer is whose."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from closewatch.core.collectors import Answer, Collector, On
+from closewatch.core.deadline import Deadline
+from closewatch.core.reasons import Reason, Unavailable
+from closewatch.core.source import Outcome
+from closewatch.sources.pgconn import Connection, Result, Rows, Statement
+from closewatch.sources.query import Query
+
+log = structlog.get_logger(__name__)
+
+HELLO = (
+    "SELECT pg_catalog.pg_is_in_recovery() AS standby,"
+    " extract(epoch FROM pg_catalog.clock_timestamp())::float8 AS clock"
+)
+
+CHECK_INTERVAL = (
+    "SELECT pg_catalog.set_config('client_connection_check_interval', '1000', false)"
+    " WHERE pg_catalog.current_setting('client_connection_check_interval') = '0'"
+)
+"""Ends a batch on the server soon after we went away (14 and newer, where the platform has it)."""
+
+COLUMNS = """
+SELECT c.relname::text AS "table", a.attname::text AS "column",
+       pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT') AS readable
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+  LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname IN ({tables})
+"""
+
+CHECK_INTERVAL_SINCE = 140_000
+HEAD_LIMIT = 0.2
+
+Planned = tuple[Collector, str, Query]
+"""Whose query, its name, and which of the alternatives."""
+
+UNREADABLE = "!"
+"""Marks, among the known columns, one that is there but may not be read: "!table.column"."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """What one member, or one database, gave."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    role: On | None = None
+    down: Unavailable | None = None
+    columns: frozenset[str] | None = None
+    clock_offset: float | None = None
+    """Seconds that the server's clock is ahead of ours, as exact as half a round trip."""
+
+
+def chosen(alternatives: Any) -> tuple[Query, ...]:
+    """A collector names a query, alternatives of one, or its SQL: as alternatives."""
+    if isinstance(alternatives, str):
+        return (Query(alternatives),)
+    return (alternatives,) if isinstance(alternatives, Query) else tuple(alternatives)
+
+
+def ask_all(
+    connection: Connection,
+    collectors: Sequence[Collector],
+    member: str,
+    deadline: Deadline,
+    *,
+    tables: Sequence[str] = (),
+    columns: frozenset[str] | None = None,
+) -> Asked:
+    """Ask on behalf of all collectors in one round trip. Raises nothing.
+
+    `tables` are those whose columns are looked at on the way, for the next visit; `columns` is what the last
+    look found.
+    """
+    asked = Asked()
+    plan: list[Planned] = []
+    for collector in collectors:
+        if not collector.applies or columns is None or collector.applies in columns:
+            asked.outcomes[collector.name] = _planned(collector, connection.version, columns, plan)
+    head = [Statement(HELLO, HEAD_LIMIT)]
+    if connection.version >= CHECK_INTERVAL_SINCE and connection.round_trips == 0:
+        head.append(Statement(CHECK_INTERVAL, HEAD_LIMIT))
+    if tables:
+        head.append(Statement(COLUMNS.format(tables=", ".join(f"'{name}'" for name in tables)), HEAD_LIMIT))
+    limits = _limits([collector.budget / len(collector.ask) for collector, _, _ in plan], deadline)
+    at = time.time()
+    results = connection.batch(
+        head + [Statement(query.sql, limit) for (_, _, query), limit in zip(plan, limits, strict=True)], deadline
+    )
+    if results[0].failure is not None:
+        return Asked(down=results[0].failure)
+    hello = results[0].rows[0]
+    asked.role = On.STANDBY if hello["standby"] else On.PRIMARY
+    asked.clock_offset = hello["clock"] - (at + results[0].seconds / 2)
+    if tables:
+        look = results[len(head) - 1]
+        asked.columns = columns if look.failure is not None else readable_columns(look.rows)
+    _sort(asked, plan, results[len(head) :], Answer({}, connection.version, at, member, columns or frozenset()))
+    if connection.closed:
+        asked.down = next((result.failure for result in results if result.failure is not None), None)
+    return asked
+
+
+def _sort(asked: Asked, plan: Sequence[Planned], results: Sequence[Result], blank: Answer) -> None:
+    """Give each collector its own rows, or its own failure."""
+    tables: dict[str, dict[str, Rows]] = {name: {} for name in asked.outcomes}
+    for (collector, name, query), result in zip(plan, results, strict=True):
+        outcome = asked.outcomes[collector.name]
+        outcome.seconds += result.seconds
+        if result.failure is None:
+            tables[collector.name][name] = result.rows
+        elif not (query.optional and result.failure.reason in (Reason.MISSING, Reason.PERMISSION)):
+            outcome.failure = outcome.failure or result.failure
+    for collector_name, outcome in asked.outcomes.items():
+        if outcome.failure is None:
+            outcome.answers.append(replace(blank, tables=tables[collector_name]))
+
+
+def _planned(collector: Collector, version: int, columns: frozenset[str] | None, plan: list[Planned]) -> Outcome:
+    """Add the collector's fitting queries to the plan; an outcome that has failed already where one doesn't fit."""
+    mine: list[Planned] = []
+    for name, alternatives in collector.ask.items():
+        why = Unavailable(Reason.MISSING, f"query {name!r} needs another server version")
+        for query in chosen(alternatives):
+            lacking = _lacking(query, columns)
+            if query.since <= version < query.until and lacking is None:
+                mine.append((collector, name, query))
+                break
+            why = lacking or why
+        else:
+            if not any(query.optional for query in chosen(alternatives)):
+                return Outcome(failure=why)
+    plan += mine
+    return Outcome()
+
+
+def _lacking(query: Query, columns: frozenset[str] | None) -> Unavailable | None:
+    if columns is None:
+        return None
+    for need in query.needs:
+        if need not in columns:
+            reason = Reason.PERMISSION if UNREADABLE + need in columns else Reason.MISSING
+            return Unavailable(reason, f"{need} is needed")
+    return None
+
+
+def readable_columns(rows: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """The rows of `COLUMNS` as "table", "table.column", or, where it may not be read, "!table.column"."""
+    found = set()
+    for row in rows:
+        found.add(row["table"])
+        if row["column"] is not None:
+            found.add(("" if row["readable"] else UNREADABLE) + f"{row['table']}.{row['column']}")
+    return frozenset(found)
+
+
+def _limits(budgets: Sequence[float], deadline: Deadline) -> list[float]:
+    """The budgets, all made smaller where together they could take longer than there is."""
+    total = sum(budgets)
+    room = 0.9 * deadline.left()
+    factor = min(1.0, room / total) if total else 1.0
+    return [max(0.005, budget * factor) for budget in budgets]
