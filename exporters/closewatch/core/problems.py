@@ -51,10 +51,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def quoted(text: str) -> str:
-    """What the user wrote, fit for a message: in quotes, escaped, cut, without credentials."""
+def without_credentials(text: str) -> str:
+    """The text without what stands for a login in an address or in a connection string."""
     for pattern in _CREDENTIALS:
         text = pattern.sub("***", text)
+    return text
+
+
+def quoted(text: str) -> str:
+    """What the user wrote, fit for a message: in quotes, escaped, cut, without credentials."""
+    text = without_credentials(text)
     if len(text) > _ECHO_LENGTH:
         text = text[:_ECHO_LENGTH] + "…"
     return printable(json.dumps(text, ensure_ascii=False))

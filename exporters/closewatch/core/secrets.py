@@ -7,7 +7,6 @@ compares settings can show one. What was read is made known to `masked`, which t
 from __future__ import annotations
 
 import os
-import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -66,10 +65,10 @@ class Secret:
         """Opened without blocking: a named pipe that nobody writes must not hold up whoever needs the secret."""
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(handle, "rb") as file:
-                if stat.S_ISDIR(os.fstat(handle).st_mode):
-                    self._fail("is a directory; expected a file")
-                raw = file.read(MAX_BYTES + 1) or b""
+            try:
+                raw = _content(handle)
+            finally:
+                os.close(handle)
         except (OSError, ValueError) as error:
             self._fail(_reason(error))
         if len(raw) > MAX_BYTES:
@@ -125,9 +124,18 @@ def _schema_of(key: str, description: str) -> dict[str, Any]:
     return {"properties": {key: value}, "required": [key], "additionalProperties": False}
 
 
+def _content(handle: int) -> bytes:
+    """At most one byte more than is allowed."""
+    raw = b""
+    while len(raw) <= MAX_BYTES and (part := os.read(handle, MAX_BYTES + 1 - len(raw))):
+        raw += part
+    return raw
+
+
 def _reason(error: Exception) -> str:
     words: Mapping[type[Exception], str] = {
         FileNotFoundError: "does not exist",
+        IsADirectoryError: "is a directory; expected a file",
         PermissionError: "permission denied: the user that runs closewatch can't read it",
     }
     return words.get(type(error)) or f"can't be read: {getattr(error, 'strerror', None) or 'not a valid file name'}"

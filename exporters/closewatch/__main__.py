@@ -1,0 +1,5 @@
+"""`python -m closewatch`."""
+
+from closewatch.cli import main
+
+main()

@@ -1,0 +1,40 @@
+"""The kinds of targets: the one place that names them all. To add a concern is to add its folder and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from closewatch import odoo, postgresql
+from closewatch.core.collectors import Collector
+from closewatch.core.config import Config
+from closewatch.core.config import load as load_config
+from closewatch.core.settings import TargetSettings
+from closewatch.odoo.settings import OdooTarget
+from closewatch.postgresql.settings import PostgresqlTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of target: how it is configured, and what is asked of it."""
+
+    name: str
+    settings: type[TargetSettings]
+    collectors: tuple[Collector, ...]
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("postgresql", PostgresqlTarget, postgresql.COLLECTORS),
+        Kind("odoo", OdooTarget, odoo.COLLECTORS),
+    )
+}
+
+SETTINGS: Mapping[str, type[TargetSettings]] = {name: kind.settings for name, kind in KINDS.items()}
+
+
+def load(path: Path) -> Config:
+    """The configuration, validated for all kinds. Raises ConfigError."""
+    return load_config(path, SETTINGS)

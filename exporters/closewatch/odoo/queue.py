@@ -1,0 +1,269 @@
+"""Do background jobs run? Invoices, payments and bank files leave Odoo through OCA's queue_job; nobody sees it stop.
+
+    closewatch_odoo_queue_jobs{state="pending",channel="root.fin"} 12
+    closewatch_odoo_queue_jobs{state="pending",channel="other"} 0
+    closewatch_odoo_queue_oldest_runnable_timestamp_seconds 1.7953e+09
+
+A pending job with an eta to come is not late, nor is one whose channel is paused, or lies below one that is: the runner
+lets nothing through to a paused channel's parent. (Where Odoo's configuration file lists the channels, the runner
+doesn't look at their rows, and pauses nothing.) A failed job has no time of its end. A job that somebody requeues by
+hand keeps its day of creation, so it looks old until it runs.
+
+Rights: SELECT on the columns in `needs`: never the arguments, the records, or what an exception said. Cost: bounded,
+whatever the table holds. Of each state 2,000 jobs are looked at, the 1,000 stored first and the 1,000 stored last;
+further ones are only counted, in the index. `done` jobs, which may be millions, are left alone but for the newest.
+Source: queue_job, queue_job_channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from closewatch.core.collectors import Answer, Collector, Memory
+from closewatch.core.families import Gauge, Sample
+from closewatch.core.targets import Target
+from closewatch.sources.query import Query
+
+JOBS = Gauge(
+    "closewatch_odoo_queue_jobs",
+    "Jobs by state and channel, less done ones; other: further channels, and jobs that were counted, not looked at.",
+    ("state", "channel"),
+)
+OLDEST_RUNNABLE = Gauge(
+    "closewatch_odoo_queue_oldest_runnable_timestamp_seconds",
+    "Since when the oldest pending job could run: its eta is past and its channel is not paused.",
+)
+OLDEST_ENQUEUED = Gauge(
+    "closewatch_odoo_queue_oldest_enqueued_timestamp_seconds",
+    "When the oldest job that waits for a worker was handed out by the runner.",
+)
+OLDEST_STARTED = Gauge(
+    "closewatch_odoo_queue_oldest_started_timestamp_seconds",
+    "When the oldest job that is marked as running was started.",
+)
+LAST_DONE = Gauge(
+    "closewatch_odoo_queue_last_done_timestamp_seconds",
+    "When a job was last done, among the newest 1000 jobs and the 1000 before those that run, or wait to.",
+)
+FAILED = Gauge(
+    "closewatch_odoo_queue_failed_jobs",
+    "Failed jobs by class of exception; other: further classes, and jobs that were counted, not looked at.",
+    ("class",),
+)
+DEAD = Gauge(
+    "closewatch_odoo_queue_dead_dependency_jobs",
+    "Jobs that wait for others of a graph in which one failed or was cancelled: they don't run by themselves.",
+)
+COUNTS_CAPPED = Gauge(
+    "closewatch_odoo_queue_counts_capped", "Whether a state has more jobs than closewatch_odoo_queue_count_cap."
+)
+COUNT_CAP = Gauge(
+    "closewatch_odoo_queue_count_cap",
+    "Jobs of a state that are counted at most: 2000 where the table is large and was never vacuumed, else 50000.",
+)
+DETAILS_CAPPED = Gauge(
+    "closewatch_odoo_queue_details_capped",
+    "Whether a state has more than 2000 jobs: channels, classes, ages and dead graphs are those of 2000 of them.",
+)
+
+LOOKED = 2_000
+COUNTED = 50_000
+CHANNELS = 5
+CLASSES = 5
+NAMED = 14
+"""Series of a state and a channel by name: with `other` and all else, a database has less than 60 series."""
+OTHER = "other"
+STATES = ("pending", "failed", "started", "enqueued", "wait_dependencies", "cancelled")
+"""In the order in which they are split up by channel, while there is room."""
+
+# What keeps the plan from going wrong, whatever the statistics say or don't:
+# - A state is asked for as a range, in the order of the index. With an equality and a LIMIT the planner likes to read
+#   the table until enough rows turned up, which for a rare state is all of it; a sort, though, has to read all of it.
+# - Where only counting, the state is given as both, which makes few rows expected: no costs that would start the
+#   compiler (jit). Counting is in the index alone where the table is vacuumed; else it would visit each row's page.
+# - Names are cut here: a text column holds up to 1 GB. What is cut gets a hash, so that two don't become one.
+_SQL = """
+WITH states (state) AS (
+  VALUES ('pending'), ('enqueued'), ('started'), ('failed'), ('wait_dependencies'), ('cancelled')
+),
+paused AS MATERIALIZED ({paused}),
+cap AS MATERIALIZED (
+  SELECT CASE WHEN pages > 10000 AND pages > 2 * relallvisible THEN {looked} ELSE {counted} END AS jobs
+    FROM (SELECT pg_catalog.pg_relation_size(oid) / pg_catalog.current_setting('block_size')::int AS pages,
+                 relallvisible
+            FROM pg_catalog.pg_class WHERE oid = 'public.queue_job'::pg_catalog.regclass) size
+),
+looked AS MATERIALIZED (
+  SELECT s.state, j.id, j.channel, j.class, j.graph,
+         CASE s.state WHEN 'pending' THEN j.eta END AS eta,
+         CASE s.state WHEN 'pending' THEN j.date_created
+                      WHEN 'enqueued' THEN j.date_enqueued
+                      WHEN 'started' THEN j.date_started END AS since
+    FROM states s
+   CROSS JOIN LATERAL (
+     (SELECT {columns} FROM public.queue_job
+       WHERE state >= s.state AND state <= s.state ORDER BY state LIMIT {looked} / 2)
+     UNION
+     (SELECT {columns} FROM public.queue_job
+       WHERE state >= s.state AND state <= s.state ORDER BY state DESC LIMIT {looked} / 2)) j
+),
+seen AS MATERIALIZED (
+  SELECT state, channel, CASE state WHEN 'failed' THEN class END AS class, pg_catalog.count(*) AS jobs,
+         pg_catalog.min(id) AS first, pg_catalog.max(id) AS last,
+         pg_catalog.min(GREATEST(since, eta)) FILTER (
+           WHERE eta IS NULL OR eta <= pg_catalog.timezone('UTC', pg_catalog.now())) AS oldest
+    FROM looked GROUP BY 1, 2, 3
+),
+counts AS (
+  SELECT s.state, CASE WHEN l.jobs < {looked} THEN l.jobs ELSE (
+           SELECT pg_catalog.count(*) FROM (
+             SELECT FROM public.queue_job WHERE state = s.state AND state >= s.state AND state <= s.state
+              LIMIT (SELECT jobs + 1 FROM cap)) j) END AS jobs
+    FROM states s
+   CROSS JOIN LATERAL (SELECT COALESCE(pg_catalog.sum(jobs), 0) AS jobs FROM seen WHERE seen.state = s.state) l
+),
+live AS MATERIALIZED (
+  SELECT state, first, last, oldest FROM seen s
+   WHERE state IN ('enqueued', 'started') OR state = 'pending' AND NOT EXISTS (
+     SELECT FROM paused p
+      WHERE pg_catalog.starts_with(s.channel || '.', p.name || '.')
+         OR pg_catalog.starts_with('root.' || s.channel || '.', p.name || '.'))
+),
+head AS (
+  SELECT COALESCE(pg_catalog.max(last) FILTER (WHERE state <> 'pending'), pg_catalog.min(first)) AS id FROM live
+),
+done AS (
+  SELECT pg_catalog.max(date_done) AS newest FROM (
+    (SELECT state, date_done FROM public.queue_job ORDER BY id DESC LIMIT 1000)
+    UNION ALL
+    (SELECT state, date_done FROM public.queue_job WHERE id < (SELECT id FROM head) ORDER BY id DESC LIMIT 1000)) j
+   WHERE state = 'done'
+)
+SELECT 'state' AS kind, state, NULL AS name, jobs::float8 AS value FROM counts
+UNION ALL
+(SELECT 'channel', state, channel, pg_catalog.sum(jobs)::float8 FROM seen
+  GROUP BY state, channel ORDER BY 4 DESC, 3 LIMIT 60)
+UNION ALL
+SELECT 'oldest', state, NULL, EXTRACT(epoch FROM pg_catalog.min(oldest))::float8 FROM live GROUP BY state
+UNION ALL
+SELECT 'done', NULL, NULL, EXTRACT(epoch FROM newest)::float8 FROM done
+UNION ALL
+SELECT 'cap', NULL, NULL, jobs::float8 FROM cap
+{details}"""
+
+_DETAILS = """UNION ALL
+(SELECT 'class', state, class, pg_catalog.sum(jobs)::float8 FROM seen
+  WHERE state = 'failed' GROUP BY state, class ORDER BY 4 DESC, 3 LIMIT 20)
+UNION ALL
+SELECT 'dead', NULL, NULL, COALESCE(pg_catalog.sum(jobs), 0)::float8 FROM (
+  SELECT graph, pg_catalog.max(jobs) AS jobs FROM (
+    SELECT g.graph, g.jobs, j.state
+      FROM (SELECT graph, pg_catalog.count(*) AS jobs FROM looked
+             WHERE state = 'wait_dependencies' AND graph IS NOT NULL GROUP BY graph) g
+     CROSS JOIN LATERAL (
+       SELECT state FROM public.queue_job
+        WHERE graph_uuid >= g.graph AND graph_uuid <= g.graph ORDER BY graph_uuid LIMIT 200) j
+     LIMIT 4000) member
+   WHERE state IN ('failed', 'cancelled') GROUP BY graph) graph
+"""
+
+_CUT = """CASE WHEN pg_catalog.octet_length({column}) > 500
+            THEN pg_catalog.left({column}, 200) || ' ' || pg_catalog.hashtextextended({column}, 0)
+            ELSE COALESCE(NULLIF({column}, ''), '{empty}') END"""
+_COLUMNS = ("id", "state", "channel", "eta", "date_created", "date_enqueued", "date_started", "date_done")
+
+
+def _query(*, paused: bool, details: bool) -> Query:
+    """The statement for what is there: pausing came in 2026, graphs and the class of the exception in late 2022."""
+    channel = _CUT.format(column="channel", empty="root")  # the runner, too, takes no channel for root
+    failure = _CUT.format(column="exc_name", empty="unknown")
+    columns = f"id, {channel} AS channel, {failure if details else 'NULL::text'} AS class,"
+    columns += f" {'graph_uuid' if details else 'NULL::text'} AS graph, eta, date_created, date_enqueued, date_started"
+    pausing = "SELECT complete_name::text AS name FROM public.queue_job_channel WHERE paused"
+    needs = [f"queue_job.{column}" for column in (*_COLUMNS, *(("graph_uuid", "exc_name") if details else ()))]
+    needs += ["queue_job_channel.complete_name", "queue_job_channel.paused"] if paused else []
+    sql = _SQL.format(
+        paused=pausing if paused else "SELECT NULL::text AS name WHERE false",
+        columns=columns,
+        details=_DETAILS if details else "",
+        looked=LOOKED,
+        counted=COUNTED,
+    )
+    return Query(sql, needs=tuple(needs))
+
+
+QUERY = (_query(paused=True, details=True), _query(paused=False, details=True), _query(paused=False, details=False))
+
+
+def read(answer: Answer, target: Target, memory: Memory) -> Iterable[Sample]:
+    """Totals by state are complete up to the cap: what has no name of its own is `other`."""
+    found: dict[str, dict[tuple[str, str], float]] = {}
+    for row in answer.rows():
+        if row["value"] is not None:
+            found.setdefault(row["kind"], {})[row["state"] or "", row["name"] or ""] = row["value"]
+    cap = found["cap"]["", ""]
+    most = max(found["state"].values())
+    totals = {state: min(found["state"][state, ""], cap) for state in STATES}
+    yield from _by_channel(totals, found.get("channel", {}), memory)
+    if "dead" in found:
+        yield from _by_class(totals["failed"], found.get("class", {}), memory)
+        yield DEAD(found["dead"]["", ""])
+    oldest = found.get("oldest", {})
+    yield OLDEST_RUNNABLE(oldest.get(("pending", "")))
+    yield OLDEST_ENQUEUED(oldest.get(("enqueued", "")))
+    yield OLDEST_STARTED(oldest.get(("started", "")))
+    yield LAST_DONE(found.get("done", {}).get(("", "")))
+    yield COUNTS_CAPPED(most > cap)
+    yield COUNT_CAP(cap)
+    yield DETAILS_CAPPED(most > LOOKED)
+
+
+def _by_channel(
+    totals: Mapping[str, float], found: Mapping[tuple[str, str], float], memory: Memory
+) -> Iterable[Sample]:
+    sizes: dict[str, float] = {}
+    for (_, channel), jobs in found.items():
+        sizes[channel] = sizes.get(channel, 0.0) + jobs
+    names = _largest(sizes, CHANNELS, memory, "channels")
+    pairs = [(state, name) for state in STATES for name in names if (state, name) in found][:NAMED]
+    for state, name in pairs:
+        yield JOBS(found[state, name], state=state, channel=name)
+    for state, total in totals.items():
+        yield JOBS(total - sum(found[pair] for pair in pairs if pair[0] == state), state=state, channel=OTHER)
+
+
+def _by_class(total: float, found: Mapping[tuple[str, str], float], memory: Memory) -> Iterable[Sample]:
+    sizes = {name: jobs for (_, name), jobs in found.items()}
+    names = _largest(sizes, CLASSES, memory, "classes")
+    for name in names:
+        yield FAILED(sizes[name], **{"class": name})
+    yield FAILED(total - sum(sizes[name] for name in names), **{"class": OTHER})
+
+
+def _largest(sizes: Mapping[str, float], most: int, memory: Memory, key: str) -> list[str]:
+    """The largest. One that was among them the last time counts twice, so that two of a size don't take turns."""
+    before = memory.get(key, ())
+    ranked = sorted(sizes, key=lambda name: (-sizes[name] * (2 if name in before else 1), name))
+    memory[key] = names = [name for name in ranked if name != OTHER][:most]
+    return names
+
+
+QUEUE = Collector(
+    "queue",
+    {"main": QUERY},
+    read,
+    (
+        JOBS,
+        OLDEST_RUNNABLE,
+        OLDEST_ENQUEUED,
+        OLDEST_STARTED,
+        LAST_DONE,
+        FAILED,
+        DEAD,
+        COUNTS_CAPPED,
+        COUNT_CAP,
+        DETAILS_CAPPED,
+    ),
+    applies="queue_job",
+    budget=0.5,
+)

@@ -1,0 +1,37 @@
+"""PostgreSQL: will the data still be there, and can it be reached?
+
+Watches a cluster of a primary and its standbys as one target: replication, slots and the WAL archive (what would be
+lost), connections, locks and transactions (what stops the work), wraparound, sizes, checkpoints and checksums (what
+comes next). Facts of the primary carry no member, so that they survive a failover; facts of a standby carry `member`.
+`grants.sql` makes the role that it logs in with: it reads statistics, and no row of anybody's tables.
+"""
+
+from closewatch.core.collectors import Collector
+from closewatch.postgresql.checkpoints import CHECKPOINTS
+from closewatch.postgresql.checksums import CHECKSUMS
+from closewatch.postgresql.connections import CONNECTIONS
+from closewatch.postgresql.databases import DATABASES
+from closewatch.postgresql.locks import LOCKS
+from closewatch.postgresql.receiver import RECEIVER
+from closewatch.postgresql.replication import REPLICATION
+from closewatch.postgresql.server import SERVER
+from closewatch.postgresql.slots import SLOTS
+from closewatch.postgresql.transactions import TRANSACTIONS
+from closewatch.postgresql.wal_archive import WAL_ARCHIVE
+from closewatch.postgresql.wraparound import WRAPAROUND
+
+# The cheapest first: a batch that is cut short by its deadline has answered what it could.
+COLLECTORS: tuple[Collector, ...] = (
+    SERVER,
+    CHECKPOINTS,
+    WRAPAROUND,
+    SLOTS,
+    RECEIVER,
+    WAL_ARCHIVE,
+    CHECKSUMS,
+    REPLICATION,
+    LOCKS,
+    CONNECTIONS,
+    TRANSACTIONS,
+    DATABASES,
+)

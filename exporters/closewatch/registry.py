@@ -1,0 +1,175 @@
+"""Everything that is watched: the targets of the configuration, those that discovery finds, and their scrapes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from closewatch import discovery
+from closewatch.core.config import Config
+from closewatch.core.scrape import Scrape
+from closewatch.core.targets import Target
+from closewatch.discovery import Found, Seen
+from closewatch.kinds import KINDS
+from closewatch.odoo.settings import OdooTarget
+from closewatch.postgresql.settings import PostgresqlTarget
+from closewatch.sources.postgres import Access, Cluster, Database
+
+Key = tuple[str, str]
+
+
+class Registry:
+    """One configuration at work; thread-safe.
+
+    Made after an older one, it takes over the scrapes of targets that did
+    not change, with their sessions and memories.
+    """
+
+    def __init__(self, config: Config, before: Registry | None = None) -> None:
+        self.config = config
+        self._lock = threading.RLock()
+        self._before = dict(before.by_key) if before else {}
+        self.by_key: dict[Key, Scrape] = {}
+        self._servers: dict[str, PostgresqlTarget] = {}
+        self._access: dict[str, Access] = {}
+        self._explicit: dict[str, set[str]] = {}
+        self._names: set[Key] = {(settings.kind, settings.name) for settings in config.targets}
+        # A scrape that is taken over asks the registry in use, not the one that made it, what is watched.
+        self.in_use: list[Registry] = before.in_use if before else [self]
+        self._listed: list[int] = []
+        for settings in config.targets:
+            if isinstance(settings, PostgresqlTarget):
+                self._add_server(settings)
+        for settings in config.targets:
+            if isinstance(settings, OdooTarget):
+                self._explicit.setdefault(settings.server, set()).add(settings.database)
+                self._add_database(settings)
+        self._discover()
+        self._before.clear()
+
+    def use(self) -> None:
+        """From now on this registry is the one that counts."""
+        self.in_use[0] = self
+
+    def scrapes(self) -> list[Scrape]:
+        """The scrapes of all targets known now, in the order of the configuration, discovered ones last."""
+        with self._lock:
+            self._discover()
+            return list(self.by_key.values())
+
+    def find(self, name: str, kind: str | None = None) -> list[Scrape]:
+        """The scrapes of that name: none, one, or, where kinds share a name and none is given, several."""
+        keys = [(one, name) for one in ([kind] if kind else KINDS)]
+        with self._lock:
+            if not any(key in self._names for key in keys):
+                self._discover()
+            return [self.by_key[key] for key in keys if key in self.by_key]
+
+    def discovering(self) -> list[Scrape]:
+        """The servers whose databases are discovered."""
+        return [self.by_key["postgresql", name] for name, settings in self._servers.items() if settings.discover]
+
+    def access(self, target: Target) -> Access:
+        """How to log in to a target's server."""
+        settings = target.settings
+        return self._access[settings.server if isinstance(settings, OdooTarget) else settings.name]
+
+    def expected(self, target: Target, now: datetime) -> bool:
+        """Whether absence and age rules apply to the target at a time (aware): by its tenant's state and hours."""
+        tenant = self.config.tenants.get(target.labels.get("tenant", ""))
+        return tenant is None or tenant.expected(now)
+
+    def close(self, keep: Registry | None = None) -> None:
+        """Let go of all sessions but those that another registry took over."""
+        kept = {id(scrape) for scrape in keep.by_key.values()} if keep else set()
+        for scrape in list(self.by_key.values()):
+            if id(scrape) not in kept:
+                scrape.close()
+
+    def _add_server(self, settings: PostgresqlTarget) -> None:
+        target = Target.of(
+            "postgresql",
+            settings.name,
+            environment=settings.environment or "",
+            cell=settings.cell or settings.name,
+            tenant=settings.tenant,
+            settings=settings,
+        )
+        collectors = KINDS["postgresql"].collectors
+        if settings.discover:
+            in_use = self.in_use
+            collectors = (*collectors, discovery.collector(lambda one, seen: in_use[0].match(one.name, seen)[1]))
+        scrape = self._kept(target, lambda: Scrape(target, Cluster(settings.access()), collectors))
+        assert isinstance(scrape.source, Cluster)
+        self._servers[settings.name] = settings
+        self._access[settings.name] = scrape.source.access
+
+    def _add_database(self, settings: OdooTarget) -> None:
+        server = self.by_key["postgresql", settings.server].target
+        target = Target.of(
+            "odoo",
+            settings.name,
+            environment=settings.environment or server.labels["environment"],
+            cell=settings.cell or server.labels["cell"],
+            tenant=settings.tenant or server.labels.get("tenant"),
+            settings=settings,
+        )
+        access = self._access[settings.server]
+        self._kept(
+            target, lambda: Scrape(target, Database(access, settings.database), KINDS["odoo"].collectors), access
+        )
+
+    def _kept(self, target: Target, make: Callable[[], Scrape], access: Access | None = None) -> Scrape:
+        """The scrape that there is for an unchanged target, else a new one; a changed one is closed by who made it."""
+        key = (target.kind, target.name)
+        for known in (self.by_key.get(key), self._before.get(key)):
+            if known is not None and known.target == target and (access is None or known.source.access is access):  # type: ignore[attr-defined]
+                self.by_key[key] = known
+                return known
+        self.by_key[key] = scrape = make()
+        return scrape
+
+    def _discover(self) -> None:
+        """Bring the discovered targets in line with what the servers list now; a server that is down keeps its own."""
+        lists = [
+            (name, self.by_key["postgresql", name].memory(discovery.NAME).get("seen", ())) for name in self._servers
+        ]
+        if self._listed == (state := [id(seen) for _, seen in lists]):
+            return
+        wanted: dict[Key, OdooTarget] = {}
+        for name, seen in lists:
+            for found in self.match(name, seen)[0]:
+                wanted.setdefault(("odoo", found.name), _settings(name, found))
+        for key in [key for key in self.by_key if key not in self._names and key not in wanted]:
+            self.by_key.pop(key).close()
+        for key, settings in wanted.items():
+            known = self.by_key.get(key)
+            if known is None or known.target.settings != settings:
+                self._add_database(settings)
+        self._listed = state
+
+    def match(self, server: str, seen: Iterable[Seen]) -> tuple[list[Found], Mapping[str, int]]:
+        """Which databases of a server are watched as targets of their own, and how many are not, by reason."""
+        settings = self._servers.get(server)
+        if settings is None:
+            return [], {}
+
+        def taken(name: str) -> bool:
+            known = self.by_key.get(("odoo", name))
+            return ("odoo", name) in self._names or (known is not None and known.target.settings.server != server)
+
+        return discovery.match(seen, settings, self._explicit.get(server, ()), taken)
+
+
+def _settings(server: str, found: Found) -> OdooTarget:
+    # Not validated: a database may have a name that nobody would write into a configuration.
+    return OdooTarget.model_construct(
+        kind="odoo",
+        name=found.name,
+        server=server,
+        database=found.database,
+        tenant=found.tenant,
+        environment=found.environment,
+        cell=None,
+    )
