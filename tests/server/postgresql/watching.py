@@ -1,0 +1,80 @@
+"""Asks single collectors of a real server as the scrape does: its connection, its choice of query, the weak role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import psycopg
+
+import closewatch.postgresql
+from closewatch.core.collectors import Answer, Collector, Memory
+from closewatch.core.deadline import Deadline
+from closewatch.core.targets import Target
+from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.demo.engines.process import wait_until
+from closewatch.sources.pgbatch import ask_all
+from closewatch.sources.pgconn import Address, Connection
+from tests.fixtures.watch import Facts
+
+GRANTS = Path(closewatch.postgresql.__file__).with_name("grants.sql")
+TARGET = Target.of("postgresql", "pg", environment="test", settings=SimpleNamespace(standbys=1))
+
+
+class Watcher:
+    """A held session of a role on one server; asks each collector alone, and remembers for it what the scrape would."""
+
+    def __init__(self, server: PostgresServer, role: str, password: str, database: str = "postgres") -> None:
+        self.server = server
+        parameters = {"user": role, "password": password, "dbname": database, "application_name": "closewatch"}
+        address = Address(server.host, server.port)
+        self.connection = Connection.open(address, parameters, Deadline.after(10))
+        self.memory: dict[str, Memory] = {}
+
+    def answer(self, collector: Collector) -> Answer:
+        """What the server answers. Raises Unavailable."""
+        asked = ask_all(self.connection, [collector], self.server.address, Deadline.after(10))
+        if asked.down is not None:
+            raise asked.down
+        outcome = asked.outcomes[collector.name]
+        if outcome.failure is not None:
+            raise outcome.failure
+        (answer,) = outcome.answers
+        return answer
+
+    def ask(self, collector: Collector) -> Facts:
+        """The collector's samples. Raises Unavailable."""
+        answer = self.answer(collector)
+        memory = self.memory.setdefault(collector.name, collector.memory())
+        samples = list(collector.read(answer, TARGET, memory))
+        assert {sample.family for sample in samples} <= set(collector.families)
+        return Facts(samples)
+
+    def until(self, collector: Collector, what: str, name: str, expected: float, **labels: str) -> Facts:
+        """Ask until a value is as expected, at most 20 s."""
+        seen: list[Facts] = []
+
+        def reached() -> bool:
+            seen.append(self.ask(collector))
+            return seen[-1].all(name, **labels) == [expected]
+
+        wait_until(reached, 20, what, interval=0.1)
+        return seen[-1]
+
+    def close(self) -> None:
+        """End the session."""
+        self.connection.close()
+
+
+@contextmanager
+def sessions(
+    server: PostgresServer, count: int, user: str = "postgres", **options: str
+) -> Iterator[list[psycopg.Connection]]:
+    """So many open sessions, in autocommit."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(psycopg.connect(server.dsn(user=user), autocommit=True, **options))
+            for _ in range(count)
+        ]
