@@ -53,7 +53,6 @@ class App:
         self._ready = threading.Event()
         self._stop = threading.Event()
         self._refresher = threading.Thread(target=self._refresh, name="discovery", daemon=True)
-        self.started = time.time()
 
     def start(self) -> None:
         """Begin to keep discovery fresh; the service is ready after the first round."""
@@ -124,7 +123,10 @@ class App:
         return Response(500, TEXT, b"the new configuration is bad, the old one stays: see the log\n")
 
     def _page(self, request: Request) -> Response:
-        return overview(self.registry, request, self.started)
+        notes = (
+            [] if self._reload_ok else ["The newest configuration is bad; an older one is in use. The log says why."]
+        )
+        return overview(self.registry.scrapes(), request, notes)
 
     def _metrics(self, request: Request) -> Response:
         now = datetime.now(UTC)

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -27,6 +26,8 @@ rules = typer.Typer(help="The Prometheus rules that come with closewatch.", no_a
 runbooks = typer.Typer(help="The runbooks that the alerts point to.", no_args_is_help=True)
 main.add_typer(rules, name="rules")
 main.add_typer(runbooks, name="runbooks")
+
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 ConfigFile = Annotated[Path, typer.Argument(help="The configuration file.", show_default=False)]
 ConfigOption = Annotated[
@@ -60,32 +61,20 @@ def serve(  # noqa: PLR0917 - the options of a command
     from closewatch.core import log
     from closewatch.core.web import Server
 
-    log.setup(log_format, log_level)
+    # Waited for, not handled: a handler would run between any two lines of the main thread. Threads inherit the mask.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
+        log.setup(log_format, log_level)
         app = App(config, allow_reload=lifecycle)
         server = Server(listen, app.routes(), web_config)
-    except ConfigError as error:
+    except (ConfigError, ValueError) as error:
         _fail(str(error))
     except OSError as error:
         _fail(f"--web.listen-address {listen}: {error.strerror or error}")
-    stop = threading.Event()
-    reload = threading.Event()
-
-    def on_signal(number: int, _frame: object) -> None:
-        (reload if number == signal.SIGHUP else stop).set()
-        wake.set()
-
-    wake = threading.Event()
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
     server.start()
     app.start()
-    while not stop.is_set():
-        wake.wait()
-        wake.clear()
-        if reload.is_set():
-            reload.clear()
-            app.reload()
+    while signal.sigwait(SIGNALS) == signal.SIGHUP:
+        app.reload()
     server.stop()
     app.stop()
 

@@ -28,13 +28,16 @@ MAX_FILES = 10_000
 
 
 class _Included(Model):
-    targets: tuple[Any, ...] = Field((), description="What is watched.")
+    targets: tuple[Any, ...] = Field(default=(), description="What is watched.")
 
 
 class _File(_Included):
-    environment: Label | None = Field(None, description="The environment of all targets that name none of their own.")
+    environment: Label | None = Field(
+        default=None, description="The environment of all targets that name none of their own."
+    )
     include: tuple[str, ...] = Field(
-        (), description="More files with a list `targets:` each, as patterns relative to this file: targets.d/*.yml"
+        default=(),
+        description="More files with a list `targets:` each, as patterns relative to this file: targets.d/*.yml",
     )
     tenants: dict[Label, Tenant] = Field(
         default_factory=dict, description="State and operating hours of tenants; one that is not listed is active."
@@ -77,7 +80,7 @@ class Config:
 
     def tenant(self, name: str) -> Tenant:
         """The tenant of this name; an active one without hours where none is listed."""
-        return self.tenants.get(name) or Tenant.model_construct()
+        return self.tenants.get(name) or Tenant()
 
     def place(self, target: TargetSettings) -> str:
         """The file and line in which a target is written."""
@@ -97,7 +100,7 @@ def json_schema(kinds: Kinds) -> dict[str, Any]:
     """A JSON Schema (2020-12) of the configuration file, for editors."""
     models = tuple(kinds.values())
     target: Any = models[0] if len(models) == 1 else Annotated[Union[models], Field(discriminator="kind")]  # noqa: UP007
-    targets = (tuple[target, ...], Field((), description="What is watched."))
+    targets = (tuple[target, ...], Field(default=(), description="What is watched."))
     model = create_model("Configuration", __base__=_File, targets=targets, __doc__="The configuration of closewatch.")
     schema = model.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "closewatch"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -47,11 +47,15 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The newest scrape in words: for the page, the terminal and `debug=true`."""
+    """The newest scrape in words: for the page, the terminal and `debug=true`.
+
+    `failures` and `durations` are by collector; `since` tells, by collector, and for the target by "", since when it fails.
+    """
 
     down: Unavailable | None
     failures: tuple[tuple[str, Unavailable], ...]
     durations: tuple[tuple[str, float], ...]
+    since: Mapping[str, float]
     at: float
     seconds: float
 
@@ -164,7 +168,10 @@ class Scrape:
         failures = tuple((s.collector.name, s.failure) for s in self._states if s.failure is not None)
         durations = tuple((s.collector.name, s.seconds) for s in self._states if s.applies)
         before = self.status
-        self.status = Status(down, failures, durations, now, time.monotonic() - began)
+        known = before.since if before else {}
+        failing = [name for name, _ in failures] + ([""] if down else [])
+        since = {name: known.get(name, now) for name in failing}
+        self.status = Status(down, failures, durations, since, now, time.monotonic() - began)
         if before is None or _reasons(before) != _reasons(self.status):
             if down is not None:
                 log.warning("target_down", target=str(self.target), reason=down.reason.value, detail=down.detail)

@@ -73,12 +73,14 @@ class TargetSettings(Model):
     kind: str = Field(description="What kind of thing is watched.")
     name: Label = Field(description="The target's name, unique in its kind; the label `target` of its series.")
     environment: Label | None = Field(
-        None, description="Such as production or staging. Default: that of the target it belongs to, or of the file."
+        default=None,
+        description="Such as production or staging. Default: that of the target it belongs to, or of the file.",
     )
     cell: Label | None = Field(
-        None, description="The failure domain that tenants share, such as a database cluster. Alerts on it cover them."
+        default=None,
+        description="The failure domain that tenants share, such as a database cluster. Alerts on it cover them.",
     )
-    tenant: Label | None = Field(None, description="Whose it is. Left out for what tenants share.")
+    tenant: Label | None = Field(default=None, description="Whose it is. Left out for what tenants share.")
 
     def labels(self) -> dict[str, str]:
         """The target's labels, those that it has."""
@@ -99,11 +101,11 @@ class State(enum.StrEnum):
 class Tenant(Model):
     """A customer or company whose systems are watched."""
 
-    state: State = Field(State.ACTIVE, description="Absence and age are alerted only for an active tenant.")
+    state: State = Field(default=State.ACTIVE, description="Absence and age are alerted only for an active tenant.")
     hours: str | None = Field(
-        None, description='When it works, such as "Mon-Fri 06:00-22:00, Sat 08:00-12:00". Default: always.'
+        default=None, description='When it works, such as "Mon-Fri 06:00-22:00, Sat 08:00-12:00". Default: always.'
     )
-    timezone: str = Field("UTC", description="The time zone of the hours, such as Europe/Paris.")
+    timezone: str = Field(default="UTC", description="The time zone of the hours, such as Europe/Paris.")
 
     @field_validator("hours")
     @classmethod

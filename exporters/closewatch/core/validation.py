@@ -105,10 +105,8 @@ def _echo(document: Document, loc: Loc, error: ErrorDetails) -> str | None:
         return None if error["type"] == "missing" else _unless_said(given, error)
     if given is None:
         return "no value"
-    if isinstance(given, dict):
-        return "a mapping"
-    if isinstance(given, list | tuple):
-        return "a list"
+    if isinstance(given, dict | list):
+        return ("a mapping" if isinstance(given, dict) else "a list") if error["type"].endswith("_type") else None
     text = document.texts.get(loc, str(given))
     return quoted(text) if isinstance(given, str) else text[:40]
 

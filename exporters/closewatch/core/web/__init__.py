@@ -1,6 +1,6 @@
 """The HTTP side of closewatch: a small, careful server for Prometheus, and a page for people.
 
-A route is a function from a request to a response; the server owns what every route needs: time limits, TLS, who may ask.
+A route is a function from a request to a response; the server owns what every route needs: limits, TLS, who may ask.
 """
 
 from closewatch.core.web.messages import Headers, Request, Response, Route

@@ -1,7 +1,8 @@
 """Basic auth with bcrypt hashes, without giving anything away and without being a lever against the machine.
 
-Bcrypt is slow on purpose: a hash costs about 60 ms. So what was right is remembered for some minutes (as a keyed digest, never
-the password), wrong passwords are checked one at a time at half speed, and an unknown user costs as much as a known one.
+Bcrypt is slow on purpose: a hash costs about 60 ms. So what was right is remembered for some minutes (as a keyed
+digest, never the password), wrong passwords are checked one at a time at half speed, and an unknown user costs as
+much as a known one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ RIGHT_SECONDS = 300.0
 WRONG_SECONDS = 60.0
 REMEMBERED = 1_000
 WAIT_SECONDS = 5.0
+QUEUE = 32
+"""Logins that may wait for their turn, each with its thread."""
 _BCRYPT_BYTES = 72
 _MAX_LOGIN = 2_000
 
@@ -70,13 +73,17 @@ class BasicAuth:
         clock: Callable[[], float] = time.monotonic,
         check: Callable[[bytes, bytes], bool] = bcrypt.checkpw,
         wait_seconds: float = WAIT_SECONDS,
+        rest: Callable[[float], object] | None = None,
     ) -> None:
+        self._clock = clock
         self._check = check
         self._wait_seconds = wait_seconds
+        self._rest = rest or threading.Event().wait
         self._key = secrets.token_bytes(32)
         # In use, what is right stays remembered: who scrapes doesn't stand in line behind who guesses.
         self._right = _Remembered(RIGHT_SECONDS, clock, extend=True)
         self._wrong = _Remembered(WRONG_SECONDS, clock, extend=False)
+        self._queue = threading.Semaphore(QUEUE)
         self._one_at_a_time = threading.Semaphore(1)
 
     def verdict(self, authorization: str | None, users: Mapping[str, str]) -> Verdict:
@@ -90,20 +97,28 @@ class BasicAuth:
         digest = self._digest(user.encode(), hashed, password, b"known" if stored else b"unknown")
         if (known := self._known(digest)) is not None:
             return known
-        if not self._one_at_a_time.acquire(timeout=self._wait_seconds):
+        if not self._queue.acquire(blocking=False):
             return Verdict.BUSY
         try:
-            return self._known(digest) or self._compare(password, hashed, digest, known=stored is not None)
+            return self._in_turn(password, hashed, digest, known=stored is not None)
         finally:
-            self._one_at_a_time.release()
+            self._queue.release()
 
     def _known(self, digest: bytes) -> Verdict | None:
         if self._right.has(digest):
             return Verdict.RIGHT
         return Verdict.WRONG if self._wrong.has(digest) else None
 
+    def _in_turn(self, password: bytes, hashed: bytes, digest: bytes, *, known: bool) -> Verdict:
+        if not self._one_at_a_time.acquire(timeout=self._wait_seconds):
+            return Verdict.BUSY
+        try:
+            return self._known(digest) or self._compare(password, hashed, digest, known=known)
+        finally:
+            self._one_at_a_time.release()
+
     def _compare(self, password: bytes, hashed: bytes, digest: bytes, *, known: bool) -> Verdict:
-        begun = time.monotonic()
+        begun = self._clock()
         try:
             matches = self._check(password[:_BCRYPT_BYTES], hashed)
         except ValueError:
@@ -112,7 +127,7 @@ class BasicAuth:
             self._right.add(digest)
             return Verdict.RIGHT
         self._wrong.add(digest)
-        threading.Event().wait(time.monotonic() - begun)  # as long again, with the turn kept: half of one core at most
+        self._rest(self._clock() - begun)  # as long again, with the turn kept: half of one core at most
         return Verdict.WRONG
 
     def _digest(self, *parts: bytes) -> bytes:

@@ -33,8 +33,8 @@ class Headers(Mapping[str, str]):
 class Request:
     """A request that may be answered.
 
-    `client` is the peer's address. `authenticated` is true only where a password or a verified client certificate was asked
-    for and given; `loopback` only for a peer on this machine that nothing on the way speaks for.
+    `client` is the peer's address. `authenticated` is true only where a password or a verified client certificate was
+    asked for and given; `loopback` only for a peer on this machine that speaks for itself.
     """
 
     method: str

@@ -1,14 +1,13 @@
 """Reading from and writing to a client that may be slow on purpose: every wait has an end, every message a size.
 
-A socket's own time-out starts anew with each byte, so a client that sends one byte a second would hold its thread for hours.
-Here the time-out is what is left until a point in time.
+A socket's own time-out starts anew with each byte, so a client that sends one byte a second would hold its thread for
+hours. Here the time-out is what is left until a point in time.
 """
 
 from __future__ import annotations
 
 import io
 import socket
-import time
 from typing import TYPE_CHECKING
 
 from closewatch.core.deadline import Deadline
@@ -93,8 +92,3 @@ def wake(sock: socket.socket) -> None:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
     except OSError:
         return
-
-
-def now() -> float:
-    """The monotonic clock."""
-    return time.monotonic()

@@ -1,4 +1,4 @@
-"""TLS of the web endpoints: from the settings of a web configuration to OpenSSL, and what a client's certificate says."""
+"""TLS of the web endpoints: from a web configuration's settings to OpenSSL, and what a client's certificate says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from closewatch.core.problems import ConfigError, Problem
+from closewatch.core.problems import ConfigError, printable
 from closewatch.core.settings import ConfigPath, Model
 from closewatch.core.yamlfile import Document, read_bytes
 
@@ -62,16 +62,22 @@ class TlsServer(Model):
     key_file: ConfigPath = Field(description="Its private key, PEM, without a pass phrase.")
     client_auth_type: Literal[
         "NoClientCert", "RequestClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"
-    ] = Field("NoClientCert", description="Whether clients show a certificate. RequireAndVerifyClientCert is secure.")
-    client_ca_file: ConfigPath | None = Field(None, description="Who signs the clients' certificates, PEM.")
-    client_allowed_sans: tuple[str, ...] = Field((), description="Names of which a client's certificate must have one.")
-    min_version: Version = Field("TLS12", description="The oldest TLS version.")
-    max_version: Version = Field("TLS13", description="The newest TLS version.")
-    cipher_suites: tuple[Annotated[str, AfterValidator(_suite)], ...] = Field(
-        (), description="Cipher suites up to TLS 1.2, by their names in Go. Default: OpenSSL's."
+    ] = Field(
+        default="NoClientCert", description="Whether clients show a certificate. RequireAndVerifyClientCert is secure."
     )
-    prefer_server_cipher_suites: bool = Field(True, description="Whether the server's order of suites counts.")
-    curve_preferences: tuple[str, ...] = Field((), description="Accepted and ignored: OpenSSL's curves are used.")
+    client_ca_file: ConfigPath | None = Field(default=None, description="Who signs the clients' certificates, PEM.")
+    client_allowed_sans: tuple[str, ...] = Field(
+        default=(), description="Names of which a client's certificate must have one."
+    )
+    min_version: Version = Field(default="TLS12", description="The oldest TLS version.")
+    max_version: Version = Field(default="TLS13", description="The newest TLS version.")
+    cipher_suites: tuple[Annotated[str, AfterValidator(_suite)], ...] = Field(
+        default=(), description="Cipher suites up to TLS 1.2, by their names in Go. Default: OpenSSL's."
+    )
+    prefer_server_cipher_suites: bool = Field(default=True, description="Whether the server's order of suites counts.")
+    curve_preferences: tuple[str, ...] = Field(
+        default=(), description="Accepted and ignored: OpenSSL's curves are used."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> TlsServer:
@@ -156,9 +162,7 @@ def _need(document: Document, name: str, path: Path, kind: str) -> None:
 
 
 def _fault(document: Document, name: str, path: Path, words: str) -> ConfigError:
-    loc = (_LOC, name)
-    found = document.problem(loc, f"{path}: {words}")
-    return ConfigError([Problem(found.file, found.line, found.key, found.message)])
+    return ConfigError([document.problem((_LOC, name), f"{printable(str(path))}: {words}")])
 
 
 def _words(error: Exception) -> str:

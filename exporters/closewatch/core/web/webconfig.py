@@ -1,8 +1,8 @@
-"""The web configuration file, in the form of Prometheus' exporter-toolkit: TLS, client certificates, basic auth, headers.
+"""The web configuration file, as Prometheus' exporter-toolkit has it: TLS, client certificates, basic auth, headers.
 
-It is looked at again before each connection and request, by the marks of its files, so a rotated certificate or a changed
-password works at once. A new file that is bad, or that would take protection away from a running server, is not used: the
-old one stays, the log says why, and `ok` is false until it is repaired.
+It is looked at again before each connection and request, by the marks of its files, so a rotated certificate or a
+changed password works at once. A new file that is bad, or that would take protection away from a running server, is not
+used: the old one stays, the log says why, and `ok` is false until it is repaired.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Annotated
 
 import structlog
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from closewatch.core.problems import ConfigError, Problem
@@ -47,8 +47,14 @@ def _hash(text: str) -> str:
         raise PydanticCustomError("bcrypt", "expected a bcrypt hash, as `htpasswd -nBC 10 NAME` writes it")
     if int(match[1]) not in _COSTS:
         words = f"the cost of the hash must be from {_COSTS[0]} to {_COSTS[-1]}; 10 is usual"
-        raise PydanticCustomError("bcrypt", words)  # type: ignore[arg-type]
+        raise PydanticCustomError("bcrypt", words)
     return text
+
+
+def _user(name: str) -> str:
+    if not name or ":" in name or not name.isprintable():
+        raise PydanticCustomError("user", "expected a user name: printable, without a colon")
+    return name
 
 
 def _headers(headers: dict[str, str]) -> dict[str, str]:
@@ -63,14 +69,14 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-UserName = Annotated[str, StringConstraints(pattern=r"^[^:\x00-\x1f]{1,200}$")]
+UserName = Annotated[str, AfterValidator(_user)]
 Hash = Annotated[str, NoEcho(), AfterValidator(_hash)]
 
 
 class HttpServer(Model):
     """What all answers have in common."""
 
-    http2: bool = Field(True, description="Accepted and ignored: closewatch speaks HTTP/1.1.")
+    http2: bool = Field(default=True, description="Accepted and ignored: closewatch speaks HTTP/1.1.")
     headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(
         default_factory=dict, description="Headers that all answers get."
     )
@@ -79,8 +85,8 @@ class HttpServer(Model):
 class WebFile(Model):
     """A web configuration file."""
 
-    tls_server_config: TlsServer | None = Field(None, description="Serve by TLS.")
-    http_server_config: HttpServer = Field(default_factory=HttpServer, description="Headers of all answers.")
+    tls_server_config: TlsServer | None = Field(default=None, description="Serve by TLS.")
+    http_server_config: HttpServer = Field(default=HttpServer(), description="Headers of all answers.")
     basic_auth_users: dict[UserName, Hash] = Field(default_factory=dict, description="Users with their bcrypt hashes.")
 
 
@@ -93,7 +99,6 @@ class WebSettings:
     headers: Mapping[str, str] = field(default_factory=dict)
     allowed_sans: tuple[str, ...] = ()
     certificate_required: bool = False
-    files: tuple[Path, ...] = ()
 
     def weaker_than(self, other: WebSettings) -> str:
         """The protection that `other` has and this state has not, in words; "" where there is none."""
@@ -116,9 +121,7 @@ class WebConfig:
         self._settings = WebSettings()
         self._seen: Mapping[Path, _Mark] = {}
         if path is not None:
-            self._seen = {path: _mark(path)}
-            self._settings = load(path)
-            self._seen = {**_marks(self._settings.files), **self._seen}
+            self._settings = self._load(path)
 
     @property
     def ok(self) -> bool:
@@ -130,14 +133,13 @@ class WebConfig:
         """What is in force. Reads the files again where they changed."""
         if self._path is not None and _marks(self._seen) != self._seen:
             with self._lock:
-                if (marks := _marks(self._seen)) != self._seen:
-                    self._seen = marks  # taken before reading: what changes meanwhile is seen the next time
+                if _marks(self._seen) != self._seen:
                     self._read_again(self._path)
         return self._settings
 
     def _read_again(self, path: Path) -> None:
         try:
-            settings = load(path)
+            settings = self._load(path)
             if lost := settings.weaker_than(self._settings):
                 message = f"{lost}: a running server doesn't take protection away; restart closewatch for that"
                 raise ConfigError([Problem(path, 0, "", message)])  # noqa: TRY301 - one way out for all faults
@@ -147,17 +149,32 @@ class WebConfig:
                 log.warning("web_config_problem", problem=str(problem), used="the last good one")
             return
         self._settings = settings
-        self._seen = {**_marks(settings.files), **{p: mark for p, mark in self._seen.items() if p in settings.files}}
         self._ok = True
         log.info("web_config_loaded", path=str(path))
+
+    def _load(self, path: Path) -> WebSettings:
+        """Marks are taken before reading, of all files that are named: what changes meanwhile is seen the next time."""
+        self._seen = _marks(tuple(self._seen) or (path,))
+        made, document = _parse(path)
+        files = made.tls_server_config.files if made.tls_server_config else ()
+        self._seen = {**_marks(files), path: self._seen[path]}
+        return _settings(made, document)
 
 
 def load(path: Path) -> WebSettings:
     """The settings in a file. Raises ConfigError with all that is wrong."""
+    return _settings(*_parse(path))
+
+
+def _parse(path: Path) -> tuple[WebFile, Document]:
     document = read(path)
     made = validate(WebFile, document, (), document.data)
     if isinstance(made, list) or document.problems:
         raise ConfigError([*document.problems, *(made if isinstance(made, list) else [])])
+    return made, document
+
+
+def _settings(made: WebFile, document: Document) -> WebSettings:
     _note(made, document)
     tls = made.tls_server_config
     return WebSettings(
@@ -166,7 +183,6 @@ def load(path: Path) -> WebSettings:
         headers=MappingProxyType({name: value for name, value in made.http_server_config.headers.items() if value}),
         allowed_sans=tls.client_allowed_sans if tls else (),
         certificate_required=tls is not None and tls.required,
-        files=(path, *(tls.files if tls else ())),
     )
 
 
