@@ -1,0 +1,103 @@
+"""Data folders of PostgreSQL: made once by initdb for each version, then copied; and their settings.
+
+As root, PostgreSQL's programs run as an unprivileged user. Where that user can't reach them (a virtual environment
+under /root), they are copied into the run folder.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from closewatch.demo.engines.binaries import PostgresBinaries
+from closewatch.demo.engines.folder import HOST, RunFolder, traversable
+from closewatch.demo.engines.process import EngineError
+
+_SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "password_encryption": "scram-sha-256",
+    "wal_level": "replica",
+    "max_wal_senders": "10",
+    "shared_buffers": "32MB",
+    "logging_collector": "off",
+    "log_checkpoints": "off",
+    "autovacuum_naptime": "60s",
+}
+_HBA = """# Passwords for all, on loopback only.
+host all all 127.0.0.1/32 scram-sha-256
+host replication all 127.0.0.1/32 scram-sha-256
+"""
+_lock = threading.Lock()
+
+
+def make_data_folder(run: RunFolder, binaries: PostgresBinaries, name: str) -> tuple[PostgresBinaries, str]:
+    """Make the data folder `name`; gives the programs to run it with, and the administrator's password."""
+    binaries = _reachable(run, binaries)
+    template = run.path / f"template{binaries.major}"
+    with _lock:
+        if not template.exists():
+            _initdb(run, binaries, template)
+    data = run.folder(name, private_to=run.user)
+    _copy(template, data)
+    return binaries, (run.path / f"password{binaries.major}").read_text(encoding="utf-8")
+
+
+def write_settings(data: Path, settings: Mapping[str, str], user: str | None) -> None:
+    """Add lines to postgresql.conf; the last line of a name wins."""
+    lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()]
+    with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+        file.writelines(lines)
+    if user:
+        shutil.chown(data / "postgresql.conf", user)
+
+
+def _initdb(run: RunFolder, binaries: PostgresBinaries, template: Path) -> None:
+    password = secrets.token_urlsafe(18)
+    secret = run.path / f"password{binaries.major}"
+    secret.touch(mode=0o600)
+    secret.write_text(password, encoding="utf-8")
+    if run.user:
+        shutil.chown(secret, run.user)
+    making = run.folder(f"{template.name}.new", private_to=run.user)
+    # Small WAL segments: an archive or a slot in a test fills kilobytes, not gigabytes.
+    command = [str(binaries.path / "initdb"), "-D", str(making), "-U", "postgres", f"--pwfile={secret}", "--no-sync"]
+    command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--wal-segsize=1"]
+    done = run.call(command, user=run.user, timeout=120)
+    if done.returncode:
+        raise EngineError(f"initdb of PostgreSQL {binaries.version}: {done.stderr.strip()}")
+    write_settings(making, _SETTINGS, run.user)
+    (making / "pg_hba.conf").write_text(_HBA, encoding="utf-8")
+    making.rename(template)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder's content with owners: `shutil` keeps modes but not owners."""
+    owner = source.stat()
+    for place, _, files in os.walk(source):
+        to = target / Path(place).relative_to(source)
+        to.mkdir(mode=0o700, exist_ok=True)
+        os.chown(to, owner.st_uid, owner.st_gid)
+        for file in files:
+            shutil.copy2(Path(place) / file, to / file)
+            os.chown(to / file, owner.st_uid, owner.st_gid)
+
+
+def _reachable(run: RunFolder, binaries: PostgresBinaries) -> PostgresBinaries:
+    """The programs, or a copy of them that the unprivileged user can reach."""
+    if run.user is None or traversable(binaries.path):
+        return binaries
+    copy = run.path / f"postgresql{binaries.major}"
+    with _lock:
+        if not copy.exists():
+            making = copy.with_suffix(".new")
+            shutil.copytree(binaries.path.parent, making, symlinks=True)
+            making.rename(copy)
+    return PostgresBinaries(copy / binaries.path.name, binaries.version)

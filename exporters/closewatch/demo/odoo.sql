@@ -1,0 +1,161 @@
+-- An Odoo 18 database with OCA queue_job as small as can be: the tables that say whether its background work goes well, with the
+-- column names and types of the real ones, and one table of the books for sessions to quarrel about. Made for the demo.
+
+CREATE TABLE ir_module_module (
+    id serial PRIMARY KEY,
+    name varchar NOT NULL UNIQUE,
+    state varchar(16),
+    latest_version varchar,
+    shortdesc jsonb,
+    write_date timestamp
+);
+INSERT INTO ir_module_module (name, state, latest_version, shortdesc, write_date)
+SELECT name, state, version, jsonb_build_object('en_US', title), now() AT TIME ZONE 'utc'
+  FROM (VALUES ('base', 'installed', '18.0.1.3', 'Base'),
+               ('account', 'installed', '18.0.1.3', 'Invoicing'),
+               ('account_payment', 'installed', '18.0.2.0', 'Payment - Account'),
+               ('queue_job', 'installed', '18.0.4.1.2', 'Job Queue'),
+               ('hr_payroll', 'uninstalled', NULL, 'Payroll')) AS module (name, state, version, title);
+
+CREATE TABLE ir_config_parameter (
+    id serial PRIMARY KEY,
+    key varchar NOT NULL UNIQUE,
+    value text NOT NULL,
+    create_date timestamp,
+    write_date timestamp
+);
+INSERT INTO ir_config_parameter (key, value)
+VALUES ('database.uuid', gen_random_uuid()::text), ('web.base.url', 'http://127.0.0.1:8069');
+
+CREATE TABLE ir_cron (
+    id serial PRIMARY KEY,
+    ir_actions_server_id integer NOT NULL,
+    user_id integer NOT NULL,
+    interval_number integer NOT NULL CHECK (interval_number > 0),
+    priority integer,
+    failure_count integer,
+    cron_name varchar,
+    interval_type varchar NOT NULL,
+    active boolean,
+    nextcall timestamp NOT NULL,
+    lastcall timestamp,
+    first_failure_date timestamp,
+    create_date timestamp,
+    write_date timestamp
+);
+INSERT INTO ir_cron (ir_actions_server_id, user_id, interval_number, interval_type, priority, failure_count, cron_name, active,
+                     nextcall, lastcall)
+SELECT number, 1, every, unit, 5, 0, name, active, (now() AT TIME ZONE 'utc') + make_interval(secs => 4 * number),
+       (now() AT TIME ZONE 'utc') - make_interval(secs => 4 * number)
+  FROM (VALUES (1, 'Base: Auto-vacuum internal data', 1, 'days', true),
+               (2, 'Mail: Email Queue Manager', 1, 'minutes', true),
+               (3, 'Account: Post draft entries with auto_post enabled and accounting date up to today', 1, 'minutes', true),
+               (4, 'Payment: Post-process transactions', 1, 'minutes', true),
+               (5, 'Send invoices automatically', 1, 'minutes', true),
+               (6, 'AutoVacuum Job Queue', 1, 'days', true),
+               (7, 'Digest Emails', 1, 'days', false),
+               (8, 'Mail: Fetchmail Service', 5, 'minutes', false)) AS cron (number, name, every, unit, active);
+
+CREATE TABLE ir_cron_trigger (
+    id serial PRIMARY KEY,
+    cron_id integer REFERENCES ir_cron ON DELETE CASCADE,
+    call_at timestamp,
+    create_date timestamp
+);
+CREATE INDEX ir_cron_trigger__call_at_index ON ir_cron_trigger (call_at);
+
+CREATE TABLE queue_job_channel (
+    id serial PRIMARY KEY,
+    parent_id integer REFERENCES queue_job_channel,
+    removal_interval integer NOT NULL DEFAULT 30,
+    name varchar,
+    complete_name varchar UNIQUE,
+    capacity integer,
+    throttle integer,
+    sequential boolean,
+    paused boolean
+);
+INSERT INTO queue_job_channel (parent_id, name, complete_name, capacity)
+VALUES (NULL, 'root', 'root', 4), (1, 'invoicing', 'root.invoicing', 2), (1, 'bank', 'root.bank', 1), (1, 'edi', 'root.edi', 1);
+
+CREATE TABLE queue_job_function (
+    id serial PRIMARY KEY,
+    channel_id integer NOT NULL REFERENCES queue_job_channel,
+    name varchar,
+    method varchar,
+    channel varchar,
+    retry_pattern jsonb,
+    related_action jsonb
+);
+INSERT INTO queue_job_function (channel_id, name, method, channel)
+VALUES (2, '<account.move>.send_by_mail', 'send_by_mail', 'root.invoicing'),
+       (3, '<account.bank.statement>.fetch', 'fetch', 'root.bank'),
+       (4, '<account.edi.document>.process', 'process', 'root.edi');
+
+CREATE TABLE queue_job (
+    id serial PRIMARY KEY,
+    user_id integer,
+    company_id integer,
+    priority integer,
+    retry integer,
+    max_retries integer,
+    job_function_id integer,
+    worker_pid integer,
+    uuid varchar NOT NULL DEFAULT gen_random_uuid()::text UNIQUE,
+    graph_uuid varchar,
+    name varchar,
+    model_name varchar,
+    method_name varchar,
+    func_string varchar,
+    state varchar NOT NULL,
+    exc_name varchar,
+    exc_message varchar,
+    channel_method_name varchar,
+    channel varchar,
+    identity_key varchar,
+    records jsonb,
+    args jsonb,
+    kwargs jsonb,
+    dependencies text,
+    exc_info text,
+    result text,
+    date_created timestamp,
+    date_started timestamp,
+    date_enqueued timestamp,
+    date_done timestamp,
+    date_cancelled timestamp,
+    eta timestamp,
+    exec_time double precision
+);
+CREATE INDEX queue_job__state_index ON queue_job (state);
+CREATE INDEX queue_job__channel_index ON queue_job (channel);
+CREATE INDEX queue_job__channel_date_index ON queue_job (channel, date_done, date_created);
+
+CREATE TABLE queue_job_lock (
+    id serial PRIMARY KEY,
+    queue_job_id integer NOT NULL REFERENCES queue_job ON DELETE CASCADE
+);
+CREATE INDEX queue_job_lock__queue_job_id_index ON queue_job_lock (queue_job_id);
+
+-- A past: what was done this morning, and two that failed and that nobody has looked at yet.
+INSERT INTO queue_job (user_id, company_id, priority, retry, max_retries, job_function_id, name, model_name, method_name, state,
+                       channel, date_created, date_enqueued, date_started, date_done, exec_time)
+SELECT 1, 1, 10, 1, 5, 1, 'Send invoice by mail', 'account.move', 'send_by_mail', 'done', 'root.invoicing',
+       at, at, at, at + interval '1 second', 1.0
+  FROM (SELECT (now() AT TIME ZONE 'utc') - make_interval(mins => 121 - number) AS at FROM generate_series(1, 120) AS number) AS past;
+INSERT INTO queue_job (user_id, company_id, priority, retry, max_retries, job_function_id, name, model_name, method_name, state,
+                       exc_name, channel, date_created, date_enqueued, date_started, exec_time)
+SELECT 1, 1, 10, 5, 5, 3, 'Send electronic invoice', 'account.edi.document', 'process', 'failed', error, 'root.edi', at, at, at, 0
+  FROM (VALUES ('odoo.exceptions.UserError'), ('requests.exceptions.ConnectionError')) AS failure (error),
+       (SELECT (now() AT TIME ZONE 'utc') - interval '3 hours' AS at) AS past;
+
+CREATE TABLE account_move (
+    id serial PRIMARY KEY,
+    name varchar,
+    state varchar NOT NULL,
+    date date NOT NULL,
+    amount_total numeric
+);
+INSERT INTO account_move (name, state, date, amount_total)
+SELECT format('INV/%s/%s', extract(year FROM current_date), lpad(number::text, 5, '0')), 'posted', current_date, 100 + number
+  FROM generate_series(1, 200) AS number;

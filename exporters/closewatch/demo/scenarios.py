@@ -1,0 +1,233 @@
+"""The faults that the demo can inject, each with the page that it must lead to.
+
+`inject` does real harm to a real server and gives back what repairs it. `detected` is the PromQL that says when
+closewatch has seen it, long before anybody is paged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+
+from closewatch.demo.databases import CELL, ODOO_ROLE, TENANTS
+from closewatch.demo.engines.process import EngineError, wait_until
+from closewatch.demo.judge import Expected, Told
+from closewatch.demo.stack import Stack
+
+Repair = Callable[[], None]
+TENANT = TENANTS[0]
+_SERVER = {"environment": "production", "cell": CELL, "target": CELL, "tenant": "", "layer": "database"}
+_DATABASE = {
+    "environment": "production",
+    "cell": CELL,
+    "target": f"odoo_{TENANT}",
+    "tenant": TENANT,
+    "layer": "application",
+}
+_SERVICE = "closewatch-service"
+_BLOCKED = 6
+_LOWERED = (
+    "the limit is lowered to seconds for this target, by closewatch_threshold; the text names the shipped default"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A fault. `title` says in a line what happens, `seen` what `detected` means, `note` what else is to be known."""
+
+    name: str
+    title: str
+    inject: Callable[[Stack], Repair]
+    detected: str
+    expected: Expected
+    seen: str = "closewatch sees it"
+    note: str = ""
+
+
+def _cut_replication_link(stack: Stack) -> Repair:
+    stack.databases.link.refuse()
+    return stack.databases.link.accept
+
+
+def _block_by_lock(stack: Stack) -> Repair:
+    """One session holds a table and forgets to end its transaction; others want to write, and wait."""
+    holder = stack.databases.as_odoo(application_name="odoo-import")
+    holder.execute("BEGIN; LOCK TABLE account_move IN ACCESS EXCLUSIVE MODE")
+    waiting = [stack.databases.as_odoo(application_name="odoo-posting") for _ in range(_BLOCKED)]
+    for session in waiting:
+        session.pgconn.send_query(b"UPDATE account_move SET state = 'posted' WHERE id = 1")
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"
+    wait_until(lambda: stack.databases.primary.value("postgres", blocked) >= _BLOCKED, 15, "sessions wait for the lock")
+
+    def repair() -> None:
+        for session in (holder, *waiting):
+            session.close()  # without waiting for an answer: the server takes back what was not committed
+
+    return repair
+
+
+def _exhaust_connections(stack: Stack) -> Repair:
+    """An application opens sessions until PostgreSQL has none left for ordinary roles."""
+    sessions: list[psycopg.Connection[tuple[object, ...]]] = []
+    with contextlib.suppress(psycopg.OperationalError):
+        while True:
+            sessions.append(stack.databases.as_odoo(application_name="odoo-leak"))
+    if not sessions:
+        raise EngineError(f"the role {ODOO_ROLE} could not open a single session")
+
+    def repair() -> None:
+        for session in sessions:
+            session.close()
+
+    return repair
+
+
+def _break_archive(stack: Stack) -> Repair:
+    """The place to which WAL is archived is gone, as an unmounted volume is."""
+    archive = stack.databases.archive
+    away = archive.with_name("archive-unmounted")
+    archive.rename(away)
+    _switch_wal(stack)
+
+    def repair() -> None:
+        away.rename(archive)
+        _switch_wal(stack)  # wakes the archiver, which waits a minute after three failures
+
+    return repair
+
+
+def _switch_wal(stack: Stack) -> None:
+    stack.databases.primary.sql("postgres", "SELECT pg_logical_emit_message(false, 'demo', 'x')")
+    stack.databases.primary.sql("postgres", "SELECT pg_switch_wal()")
+
+
+def _stop_dispatching(stack: Stack) -> Repair:
+    """The job runner lives, but its calls reach no worker."""
+    odoo = stack.databases.odoos[TENANT]
+    odoo.dispatching = False
+
+    def repair() -> None:
+        odoo.dispatching = True
+
+    return repair
+
+
+def _fail_crons(stack: Stack) -> Repair:
+    """Every scheduled action of a tenant raises, as after a bad release."""
+    odoo = stack.databases.odoos[TENANT]
+    odoo.crons_fail = True
+
+    def repair() -> None:
+        odoo.crons_fail = False
+
+    return repair
+
+
+def _kill_server(stack: Stack) -> Repair:
+    """The primary's machine loses its power; nobody fails over."""
+    stack.databases.primary.kill()
+
+    def repair() -> None:
+        stack.databases.primary.start()
+
+    return repair
+
+
+def _stop_closewatch(stack: Stack) -> Repair:
+    stack.watcher.stop()
+    return stack.watcher.start
+
+
+def _cause(alertname: str) -> tuple[Told, ...]:
+    """A cause hides what service owners would hear, so they get the cause itself."""
+    return (Told(alertname, "critical", _SERVICE, _SERVER),)
+
+
+SCENARIOS = (
+    Scenario(
+        "replication-link-cut",
+        "the network between the primary and its standby is cut",
+        _cut_replication_link,
+        f'closewatch_postgresql_standbys_streaming{{target="{CELL}"}} < 1',
+        Expected(
+            Told("PostgresqlStandbyMissing", "critical", labels=_SERVER),
+            # The standby's own view, which names it: for the platform team in the morning.
+            also=(Told("PostgresqlReplicationLinkDown", "warning", "closewatch-ticket", _SERVER),),
+        ),
+    ),
+    Scenario(
+        "blocked-by-lock",
+        "a session holds a lock on invoices, others wait behind it",
+        _block_by_lock,
+        f'closewatch_postgresql_blocked_sessions{{target="{CELL}"}} > 0',
+        Expected(
+            Told("PostgresqlSessionsBlocked", "critical", labels={**_SERVER, "cause": "true"}),
+            also=_cause("PostgresqlSessionsBlocked"),
+        ),
+    ),
+    Scenario(
+        "connections-exhausted",
+        "an application opens every connection that ordinary roles can get",
+        _exhaust_connections,
+        f'sum by (target) (closewatch_postgresql_connections{{target="{CELL}"}})'
+        f' / on (target) closewatch_postgresql_connections_max{{target="{CELL}"}} > 0.95',
+        Expected(
+            Told("PostgresqlConnectionsNearLimit", "critical", labels={**_SERVER, "cause": "true"}),
+            also=_cause("PostgresqlConnectionsNearLimit"),
+        ),
+    ),
+    Scenario(
+        "wal-archive-failing",
+        "the WAL archive's volume is gone",
+        _break_archive,
+        f'closewatch_postgresql_wal_archive_waiting_segments{{target="{CELL}"}} > 0'
+        f' and on (target) increase(closewatch_postgresql_wal_archive_failures_total{{target="{CELL}"}}[30s]) > 0',
+        Expected(Told("PostgresqlWalArchiveFailing", "critical", labels={**_SERVER, "domain": "recoverability"})),
+        note=_LOWERED,
+    ),
+    Scenario(
+        "queue-stuck",
+        f"the job runner of tenant {TENANT} hands out no jobs",
+        _stop_dispatching,
+        f'time() - closewatch_odoo_queue_oldest_runnable_timestamp_seconds{{tenant="{TENANT}"}} > 5',
+        Expected(Told("OdooQueueStalled", "critical", labels=_DATABASE)),
+        note=_LOWERED,
+    ),
+    Scenario(
+        "cron-failing",
+        f"all scheduled actions of tenant {TENANT} fail",
+        _fail_crons,
+        f'closewatch_odoo_cron_failing{{tenant="{TENANT}"}} > 0',
+        Expected(Told("OdooCronFailing", "critical", labels=_DATABASE)),
+    ),
+    Scenario(
+        "server-down",
+        f"the server of tenants {' and '.join(TENANTS)} is gone: one page, not three",
+        _kill_server,
+        f'closewatch_target_up{{target="{CELL}"}} == 0',
+        Expected(
+            Told("PostgresqlDown", "critical", labels={**_SERVER, "cause": "true"}),
+            also=_cause("PostgresqlDown"),
+            hidden=tuple(("OdooDatabaseUnavailable", tenant) for tenant in TENANTS),
+        ),
+    ),
+    Scenario(
+        "exporter-down",
+        "closewatch itself is stopped",
+        _stop_closewatch,
+        'up{job="closewatch"} == 0',
+        Expected(Told("ClosewatchExporterDown", "critical", labels={"layer": "platform", "tenant": "", "cause": ""})),
+        seen="Prometheus misses closewatch",
+    ),
+)
+
+
+def find_scenario(name: str) -> Scenario:
+    """A scenario by its name. Raises EngineError naming all of them."""
+    for scenario in SCENARIOS:
+        if scenario.name == name:
+            return scenario
+    raise EngineError(f"no scenario {name!r}; there are: {', '.join(each.name for each in SCENARIOS)}")

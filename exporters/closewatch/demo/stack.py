@@ -1,0 +1,122 @@
+"""The whole stack of the demo, from the databases to the people who are told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from closewatch.demo import shipped
+from closewatch.demo.databases import CELL, TENANTS, Databases
+from closewatch.demo.delivery import alertmanager_config
+from closewatch.demo.engines.alertmanager import AlertmanagerServer
+from closewatch.demo.engines.folder import HOST, RunFolder, free_port
+from closewatch.demo.engines.mail import MailSink
+from closewatch.demo.engines.process import EngineError
+from closewatch.demo.engines.prometheus import PrometheusServer
+from closewatch.demo.engines.sink import Sink
+from closewatch.demo.scraping import prometheus_config
+from closewatch.demo.thresholds import Threshold, ThresholdPage
+from closewatch.demo.watching import ENVIRONMENT, Watcher
+
+Say = Callable[[str], None]
+TARGETS = 5
+"""Two servers and three tenants."""
+_LOWERED = (
+    # A WAL segment that waits, and a job that nobody runs, are not waited for until they are old.
+    Threshold("postgresql_wal_archive_waiting_seconds", "critical", 8, ENVIRONMENT, "", CELL),
+    Threshold("odoo_queue_runnable_seconds", "critical", 10, ENVIRONMENT, TENANTS[0], f"odoo_{TENANTS[0]}"),
+    Threshold("odoo_queue_silence_seconds", "critical", 8, ENVIRONMENT, TENANTS[0], f"odoo_{TENANTS[0]}"),
+)
+
+
+class Stack:
+    """`with Stack() as stack: stack.start(print)`. What it holds is public: faults reach into it."""
+
+    def __init__(self) -> None:
+        self._closing = ExitStack()
+        self.run = self._closing.enter_context(RunFolder())
+        try:
+            self.sink = self._closing.enter_context(Sink())
+            self.mail = self._closing.enter_context(MailSink())
+            self.thresholds = ThresholdPage(_LOWERED)
+            self._closing.callback(self.thresholds.close)
+            self.databases = Databases(self.run)
+            self._closing.callback(self.databases.close)
+        except BaseException:
+            self._closing.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything, and leave no file."""
+        self._closing.close()
+
+    def start(self, say: Say) -> None:
+        """Start all parts, saying what is done."""
+        say("starting PostgreSQL: a primary with a standby and two tenants, and a second cell")
+        self.databases.start()
+        say("starting closewatch, Prometheus and Alertmanager")
+        self.watcher = Watcher(self.run, self.databases.watched())
+        self.watcher.start(wait=False)
+        self.alertmanager = self._alertmanager()
+        self.alertmanager.wait_ready()
+        self.watcher.wait_ready()
+        self.prometheus = self._prometheus()  # last: it would call what isn't there yet down
+        self.prometheus.wait_ready()
+
+    def unhealthy(self) -> str:
+        """What is not yet, or no longer, as it should be; empty when all is well."""
+        try:
+            up = self.prometheus.query("closewatch_target_up")
+            alerts = self.prometheus.alerts()
+            broken = [rule["name"] for rule in self.prometheus.rules() if rule.get("lastError")]
+        except (OSError, ValueError, KeyError) as error:
+            return f"Prometheus does not answer: {error}"
+        if broken:
+            return f"rules fail: {', '.join(broken)}"
+        if len(up) < TARGETS:
+            return f"{len(up)} of {TARGETS} targets are seen"
+        if down := [labels["target"] for labels, value in up if value != 1]:
+            return f"down: {', '.join(sorted(down))}"
+        if alerts:
+            return "alerts: " + ", ".join(sorted({str(alert["labels"]["alertname"]) for alert in alerts}))
+        return ""
+
+    def wait_healthy(self, timeout: float = 90.0, steady: float = 4.0) -> None:
+        """Wait until all is well, and has been for a while. Raises EngineError saying what is not."""
+        deadline = time.monotonic() + timeout
+        well_since = None
+        while True:
+            wrong = self.unhealthy()
+            well_since = None if wrong else (well_since or time.monotonic())
+            if well_since is not None and time.monotonic() - well_since >= steady:
+                return
+            if time.monotonic() > deadline:
+                raise EngineError(f"the stack is not well after {timeout:g} s: {wrong or 'it comes and goes'}")
+            time.sleep(0.3)
+
+    def _alertmanager(self) -> AlertmanagerServer:
+        secrets = self.run.folder("secrets")
+        config = alertmanager_config(shipped.alertmanager_config(), self.sink, self.mail, secrets)
+        return AlertmanagerServer(self.run, config, shipped.alertmanager_templates()).start(wait=False)
+
+    def _prometheus(self) -> PrometheusServer:
+        port = free_port()
+        config = prometheus_config(
+            closewatch=self.watcher.address,
+            thresholds=self.thresholds.address,
+            alertmanager=f"{HOST}:{self.alertmanager.port}",
+            itself=f"{HOST}:{port}",
+        )
+        rules = {f"rules/{name}": text for name, text in shipped.rules().items()}
+        return PrometheusServer(self.run, config, rules, port=port).start(wait=False)
