@@ -10,9 +10,9 @@ doesn't look at their rows, and pauses nothing.) A failed job has no time of its
 hand keeps its day of creation, so it looks old until it runs.
 
 Rights: SELECT on the columns in `needs`: never the arguments, the records, or what an exception said. Cost: bounded,
-whatever the table holds. Of each state 2,000 jobs are looked at, the 1,000 stored first and the 1,000 stored last;
-further ones are only counted, in the index. `done` jobs, which may be millions, are left alone but for the newest.
-Source: queue_job, queue_job_channel.
+whatever the table holds. Of each state 2,000 jobs are looked at, those stored first (of failed and cancelled ones,
+last), and the newest pending ones. Further ones are only counted, in the index. `done` jobs, which may be millions, are
+left alone but for the newest. Source: queue_job, queue_job_channel.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ COUNT_CAP = Gauge(
 )
 DETAILS_CAPPED = Gauge(
     "closewatch_odoo_queue_details_capped",
-    "Whether a state has more than 2000 jobs: channels, classes, ages and dead graphs are those of 2000 of them.",
+    "Whether a state has more jobs than are looked at (2000): channels, classes, ages and dead graphs are of those only.",
 )
 
 LOOKED = 2_000
@@ -79,36 +79,36 @@ STATES = ("pending", "failed", "started", "enqueued", "wait_dependencies", "canc
 # What keeps the plan from going wrong, whatever the statistics say or don't:
 # - A state is asked for as a range, in the order of the index. With an equality and a LIMIT the planner likes to read
 #   the table until enough rows turned up, which for a rare state is all of it; a sort, though, has to read all of it.
-# - Where only counting, the state is given as both, which makes few rows expected: no costs that would start the
-#   compiler (jit). Counting is in the index alone where the table is vacuumed; else it would visit each row's page.
+# - Each state stands there as a constant: of a parameter the planner would expect half a percent of the table, and
+#   fetch a common state whole. Only counting does without: it stays in the index where the table is vacuumed, and
+#   where the state is given as both it expects so few rows that the compiler (jit) is never started.
+# - Behind a pile that is planned for next week, the jobs that wait are found among the newest.
 # - Names are cut here: a text column holds up to 1 GB. What is cut gets a hash, so that two don't become one.
 _SQL = """
-WITH states (state) AS (
-  VALUES ('pending'), ('enqueued'), ('started'), ('failed'), ('wait_dependencies'), ('cancelled')
-),
-paused AS MATERIALIZED ({paused}),
+WITH paused AS MATERIALIZED ({paused}),
 cap AS MATERIALIZED (
   SELECT CASE WHEN pages > 10000 AND pages > 2 * relallvisible THEN {looked} ELSE {counted} END AS jobs
     FROM (SELECT pg_catalog.pg_relation_size(oid) / pg_catalog.current_setting('block_size')::int AS pages,
                  relallvisible
             FROM pg_catalog.pg_class WHERE oid = 'public.queue_job'::pg_catalog.regclass) size
 ),
+newest AS MATERIALIZED (
+  SELECT state::text AS state, id, {channel} AS channel, NULL::text AS class, NULL::text AS graph, eta,
+         date_created AS since, date_done
+    FROM public.queue_job ORDER BY id DESC LIMIT 1000
+),
 looked AS MATERIALIZED (
-  SELECT s.state, j.id, j.channel, j.class, j.graph,
-         CASE s.state WHEN 'pending' THEN j.eta END AS eta,
-         CASE s.state WHEN 'pending' THEN j.date_created
-                      WHEN 'enqueued' THEN j.date_enqueued
-                      WHEN 'started' THEN j.date_started END AS since
-    FROM states s
-   CROSS JOIN LATERAL (
-     (SELECT {columns} FROM public.queue_job
-       WHERE state >= s.state AND state <= s.state ORDER BY state LIMIT {looked} / 2)
-     UNION
-     (SELECT {columns} FROM public.queue_job
-       WHERE state >= s.state AND state <= s.state ORDER BY state DESC LIMIT {looked} / 2)) j
+({pending}
+UNION
+SELECT state, id, channel, class, graph, eta, since FROM newest WHERE state = 'pending')
+UNION ALL {enqueued}
+UNION ALL {started}
+UNION ALL {wait_dependencies}
+UNION ALL {failed}
+UNION ALL {cancelled}
 ),
 seen AS MATERIALIZED (
-  SELECT state, channel, CASE state WHEN 'failed' THEN class END AS class, pg_catalog.count(*) AS jobs,
+  SELECT state, channel, class, pg_catalog.count(*) AS jobs,
          pg_catalog.min(id) AS first, pg_catalog.max(id) AS last,
          pg_catalog.min(GREATEST(since, eta)) FILTER (
            WHERE eta IS NULL OR eta <= pg_catalog.timezone('UTC', pg_catalog.now())) AS oldest
@@ -119,7 +119,7 @@ counts AS (
            SELECT pg_catalog.count(*) FROM (
              SELECT FROM public.queue_job WHERE state = s.state AND state >= s.state AND state <= s.state
               LIMIT (SELECT jobs + 1 FROM cap)) j) END AS jobs
-    FROM states s
+    FROM (VALUES ('pending'), ('enqueued'), ('started'), ('failed'), ('wait_dependencies'), ('cancelled')) s (state)
    CROSS JOIN LATERAL (SELECT COALESCE(pg_catalog.sum(jobs), 0) AS jobs FROM seen WHERE seen.state = s.state) l
 ),
 live AS MATERIALIZED (
@@ -134,12 +134,14 @@ head AS (
 ),
 done AS (
   SELECT pg_catalog.max(date_done) AS newest FROM (
-    (SELECT state, date_done FROM public.queue_job ORDER BY id DESC LIMIT 1000)
+    SELECT state, date_done FROM newest
     UNION ALL
     (SELECT state, date_done FROM public.queue_job WHERE id < (SELECT id FROM head) ORDER BY id DESC LIMIT 1000)) j
    WHERE state = 'done'
 )
 SELECT 'state' AS kind, state, NULL AS name, jobs::float8 AS value FROM counts
+UNION ALL
+SELECT 'looked', state, NULL, pg_catalog.sum(jobs)::float8 FROM seen GROUP BY state
 UNION ALL
 (SELECT 'channel', state, channel, pg_catalog.sum(jobs)::float8 FROM seen
   GROUP BY state, channel ORDER BY 4 DESC, 3 LIMIT 60)
@@ -167,24 +169,48 @@ SELECT 'dead', NULL, NULL, COALESCE(pg_catalog.sum(jobs), 0)::float8 FROM (
    WHERE state IN ('failed', 'cancelled') GROUP BY graph) graph
 """
 
+_LOOK = """
+(SELECT '{state}' AS state, id, {channel} AS channel, {failure} AS class, {graph} AS graph,
+        {eta} AS eta, {since} AS since
+   FROM public.queue_job j
+  WHERE j.state >= '{state}' AND j.state <= '{state}' ORDER BY j.state {order} LIMIT {limit})"""
+
 _CUT = """CASE WHEN pg_catalog.octet_length({column}) > 500
-            THEN pg_catalog.left({column}, 200) || ' ' || pg_catalog.hashtextextended({column}, 0)
-            ELSE COALESCE(NULLIF({column}, ''), '{empty}') END"""
+             THEN pg_catalog.left({column}, 200) || ' ' || pg_catalog.hashtextextended({column}, 0)
+             ELSE COALESCE(NULLIF({column}, ''), '{empty}') END"""
+_CHANNEL = _CUT.format(column="channel", empty="root")
+"""The runner, too, takes no channel for root."""
 _COLUMNS = ("id", "state", "channel", "eta", "date_created", "date_enqueued", "date_started", "date_done")
+
+
+def _look(state: str, since: str = "NULL::timestamp", order: str = "", *, details: bool) -> str:
+    """The jobs of a state that are looked at. Their storage follows the order in which they came, more or less."""
+    return _LOOK.format(
+        state=state,
+        channel=_CHANNEL,
+        failure=_CUT.format(column="exc_name", empty="unknown") if details and state == "failed" else "NULL::text",
+        graph="graph_uuid" if details and state == "wait_dependencies" else "NULL::text",
+        eta="eta" if state == "pending" else "NULL::timestamp",
+        since=since,
+        order=order,
+        limit=LOOKED,
+    )
 
 
 def _query(*, paused: bool, details: bool) -> Query:
     """The statement for what is there: pausing came in 2026, graphs and the class of the exception in late 2022."""
-    channel = _CUT.format(column="channel", empty="root")  # the runner, too, takes no channel for root
-    failure = _CUT.format(column="exc_name", empty="unknown")
-    columns = f"id, {channel} AS channel, {failure if details else 'NULL::text'} AS class,"
-    columns += f" {'graph_uuid' if details else 'NULL::text'} AS graph, eta, date_created, date_enqueued, date_started"
     pausing = "SELECT complete_name::text AS name FROM public.queue_job_channel WHERE paused"
     needs = [f"queue_job.{column}" for column in (*_COLUMNS, *(("graph_uuid", "exc_name") if details else ()))]
     needs += ["queue_job_channel.complete_name", "queue_job_channel.paused"] if paused else []
     sql = _SQL.format(
         paused=pausing if paused else "SELECT NULL::text AS name WHERE false",
-        columns=columns,
+        channel=_CHANNEL,
+        pending=_look("pending", "date_created", details=details),
+        enqueued=_look("enqueued", "date_enqueued", details=details),
+        started=_look("started", "date_started", details=details),
+        wait_dependencies=_look("wait_dependencies", details=details),
+        failed=_look("failed", order="DESC", details=details),
+        cancelled=_look("cancelled", order="DESC", details=details),
         details=_DETAILS if details else "",
         looked=LOOKED,
         counted=COUNTED,
@@ -202,8 +228,8 @@ def read(answer: Answer, target: Target, memory: Memory) -> Iterable[Sample]:
         if row["value"] is not None:
             found.setdefault(row["kind"], {})[row["state"] or "", row["name"] or ""] = row["value"]
     cap = found["cap"]["", ""]
-    most = max(found["state"].values())
-    totals = {state: min(found["state"][state, ""], cap) for state in STATES}
+    counted = {state: found["state"][state, ""] for state in STATES}
+    totals = {state: min(jobs, cap) for state, jobs in counted.items()}
     yield from _by_channel(totals, found.get("channel", {}), memory)
     if "dead" in found:
         yield from _by_class(totals["failed"], found.get("class", {}), memory)
@@ -213,9 +239,10 @@ def read(answer: Answer, target: Target, memory: Memory) -> Iterable[Sample]:
     yield OLDEST_ENQUEUED(oldest.get(("enqueued", "")))
     yield OLDEST_STARTED(oldest.get(("started", "")))
     yield LAST_DONE(found.get("done", {}).get(("", "")))
-    yield COUNTS_CAPPED(most > cap)
+    looked = found.get("looked", {})
+    yield COUNTS_CAPPED(any(jobs > cap for jobs in counted.values()))
     yield COUNT_CAP(cap)
-    yield DETAILS_CAPPED(most > LOOKED)
+    yield DETAILS_CAPPED(any(jobs > looked.get((state, ""), 0.0) for state, jobs in counted.items()))
 
 
 def _by_channel(

@@ -26,10 +26,11 @@ SIZE = Gauge(
 LARGEST = 500
 OTHER = "other"
 
-# pg_database_size raises for a database that is gone: the privilege function, which gives NULL for it, goes first.
+# pg_database_size raises for a database that is gone; the privilege function gives NULL for it, and so goes first. It is
+# asked about a weak role, whichever: for a superuser it doesn't look (18).
 QUERY = Query("""
 SELECT datname::text AS database,
-       CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT') IS NOT NULL
+       CASE WHEN pg_catalog.has_database_privilege('pg_monitor', oid, 'CONNECT') IS NOT NULL
             THEN pg_catalog.pg_database_size(oid)::float8 END AS size
   FROM pg_catalog.pg_database
 """)

@@ -54,7 +54,7 @@ ROLLBACKS = Counter("closewatch_postgresql_rollbacks_total", "Transactions rolle
 ACTIVITIES = ("ordinary", "maintenance")
 HOLDERS = ("session", "prepared", "slot", "slot_catalog", "standby")
 
-# A parallel worker is left out for its leader, which is there as long. Only the beginning of a statement is looked at.
+# A failed transaction has no start any more. A parallel worker is left out for its leader, which is there as long.
 QUERY = Query("""
 WITH backend AS MATERIALIZED (
     SELECT pid, backend_type, state, xact_start, state_change,
@@ -67,7 +67,7 @@ WITH backend AS MATERIALIZED (
                   ~* '^\\s*(vacuum|analy[sz]e|cluster|reindex|create\\s+(unique\\s+)?index|refresh)\\y',
                false) AS maintenance
       FROM pg_catalog.pg_stat_activity
-     WHERE (xact_start IS NOT NULL OR backend_xmin IS NOT NULL)
+     WHERE (xact_start IS NOT NULL OR backend_xmin IS NOT NULL OR state LIKE 'idle in transaction%')
        AND backend_type <> 'parallel worker' AND pid <> pg_catalog.pg_backend_pid()
        AND (application_name <> pg_catalog.current_setting('application_name')
             OR usesysid IS DISTINCT FROM (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))

@@ -1,4 +1,4 @@
-"""Real Odoo databases, dumped at a fixed time; they lie beside the repository, and where they don't these tests are skipped."""
+"""Real Odoo databases, dumped at a fixed time. They lie beside the repository; where they don't, these tests skip."""
 
 from __future__ import annotations
 
@@ -86,8 +86,9 @@ def test_odoo_15(dump: Callable[..., Odoo]):
 
 def test_queue_job_of_2026(dump: Callable[..., Odoo]):
     database = dump("odoo18", "queue_job-18.0.4", at="2026-11-22 07:20:00")
-    database.sql("SET search_path = public; INSERT INTO queue_job (uuid, state, channel, date_created)"
-                 " VALUES ('x1', 'pending', 'root.fec', ago('2 days')), ('x2', 'pending', 'root.fec.de', ago('3 days'))")  # fmt: skip
+    for number, channel in enumerate(["root.fec", "root.fec.de"]):
+        row = {"id": 1000 + number, "uuid": f"late{number}", "state": "pending", "channel": channel}
+        database.insert("queue_job", {**row, "date_created": "=ago('2 days')"})
     facts = database.ask()
     assert facts.failing == {}
     assert jobs(facts) == {"pending": 7, "enqueued": 1, "started": 2, "failed": 5, "cancelled": 1}

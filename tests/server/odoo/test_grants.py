@@ -14,7 +14,8 @@ from tests.server.odoo.conftest import GRANTS as GRANTS_SQL
 from tests.server.odoo.conftest import Odoo
 
 READABLE = """
-SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+SELECT c.relname, a.attname
+  FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'p')
    AND has_column_privilege(%s, c.oid, a.attnum, 'SELECT')
  ORDER BY 1, 2

@@ -89,6 +89,4 @@ def test_without_the_right_to_the_version_the_lock_counts(odoo: Callable[..., Od
     database = odoo("18", queue="2026")
     database.sql("REVOKE SELECT (latest_version) ON ir_module_module FROM closewatch")
     session(database, f"SELECT pg_try_advisory_lock({KEY})")
-    facts = database.ask()
-    assert facts.one("odoo_queue_runner_alive") == 1
-    assert facts.failing == {"base": "permission", "cron": "permission"}
+    assert database.ask().one("odoo_queue_runner_alive") == 1

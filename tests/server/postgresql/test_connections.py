@@ -13,7 +13,7 @@ from closewatch.demo.engines.process import wait_until
 from closewatch.postgresql.connections import CONNECTIONS, STATES
 from tests.fixtures.watch import SECRET
 from tests.server.postgresql.conftest import WEAK
-from tests.server.postgresql.watching import Watcher, sessions
+from tests.server.postgresql.watching import Watcher, send, sessions
 
 Watch = Callable[..., Watcher]
 USED = "postgresql_connection_limit_used_ratio"
@@ -55,11 +55,10 @@ def test_states_and_not_our_own(quiet: PostgresServer, watch: Watch):
         with contextlib.suppress(psycopg.errors.DivisionByZero):
             failed.execute("BEGIN")
             failed.execute("SELECT 1 / 0")
-        busy.pgconn.send_query(b"SELECT pg_sleep(60)")
+        send(busy, "SELECT pg_sleep(60)")
         disabled.execute("SET track_activities = off")
         expected = {"active": 1, "idle": 1, "idle_in_transaction": 1, "idle_in_transaction_aborted": 1, "other": 1}
         wait_until(lambda: by_state(watcher) == expected, 20, "each is in its state")
-        busy.cancel()
 
 
 def test_other_sessions_of_closewatch_count(quiet: PostgresServer, watch: Watch):

@@ -10,7 +10,7 @@ import pytest
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.demo.engines.process import wait_until
 from closewatch.postgresql.slots import SLOTS
-from tests.server.postgresql.watching import Watcher
+from tests.server.postgresql.watching import Watcher, send
 
 Watch = Callable[..., Watcher]
 SEGMENT = 1024 * 1024
@@ -91,13 +91,15 @@ def test_temporary_slots_are_left_out(lively: PostgresServer, watch: Watch):
 
 def test_a_slot_in_use_is_active(lively: PostgresServer, watch: Watch, slot):
     name = slot("used")
+    watcher = watch(lively)
     dsn = psycopg.conninfo.make_conninfo(lively.dsn(), replication="true")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.pgconn.send_query(f"START_REPLICATION SLOT {name} PHYSICAL 0/1000000".encode())
-        watcher = watch(lively)
-        lsn = lively.value("postgres", f"SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '{name}'")
-        assert lsn
+    start = lively.value("postgres", f"SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = '{name}'")
+    connection = psycopg.connect(dsn, autocommit=True)
+    try:
+        send(connection, f"START_REPLICATION SLOT {name} PHYSICAL {start}")
         watcher.until(SLOTS, "the slot is active", "postgresql_slot_active", 1, slot=name)
+    finally:
+        connection.close()
     watcher.until(SLOTS, "the slot is free", "postgresql_slot_active", 0, slot=name)
 
 

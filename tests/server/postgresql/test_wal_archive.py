@@ -34,7 +34,8 @@ def complete_segment(server: PostgresServer) -> None:
     server.sql("postgres", "SELECT pg_switch_wal()")
 
 
-def test_archived(lively: PostgresServer, watch: Watch, archive):
+@pytest.mark.usefixtures("archive")
+def test_archived(lively: PostgresServer, watch: Watch):
     watcher = watch(lively)
     before = watcher.ask(WAL_ARCHIVE).one(P + "successes_total")
     complete_segment(lively)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -72,9 +72,19 @@ class Watcher:
 def sessions(
     server: PostgresServer, count: int, user: str = "postgres", **options: str
 ) -> Iterator[list[psycopg.Connection]]:
-    """So many open sessions, in autocommit."""
-    with ExitStack() as stack:
-        yield [
-            stack.enter_context(psycopg.connect(server.dsn(user=user), autocommit=True, **options))
-            for _ in range(count)
-        ]
+    """So many open sessions, in autocommit. In the end they are terminated, whatever they are doing."""
+    made: list[psycopg.Connection] = []
+    try:
+        for _ in range(count):
+            made.append(psycopg.connect(server.dsn(user=user), autocommit=True, **options))  # noqa: PERF401 - ended if one fails
+        yield made
+    finally:
+        pids = [connection.info.backend_pid for connection in made]
+        server.sql("postgres", "SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", [pids])
+        for connection in made:
+            connection.close()
+
+
+def send(connection: psycopg.Connection, statement: str) -> None:
+    """Begin a statement and don't wait for its end."""
+    connection.pgconn.send_query(statement.encode())

@@ -1,0 +1,119 @@
+"""What holds for all collectors of Odoo: names, rights, budget of series and time, and how they ask."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+import closewatch.odoo
+from closewatch.core.collectors import Answer, Collector
+from closewatch.core.deadline import Deadline
+from closewatch.core.scrape import Scrape
+from closewatch.core.source import Outcome, Reply
+from closewatch.odoo import COLLECTORS, GRANTS
+from closewatch.odoo.queue import STATES
+from closewatch.sources.query import Query
+from tests.unit.odoo import test_cron, test_queue, test_runner
+from tests.unit.odoo.reading import PREFIX, TARGET
+
+GRANTS_SQL = Path(closewatch.odoo.__file__).with_name("grants.sql")
+SECRET = {"password", "totp_secret", "value", "args", "kwargs", "records", "exc_info", "exc_message", "result"}
+
+
+def queries(collector: Collector) -> tuple[Query, ...]:
+    alternatives = collector.ask["main"]
+    return (alternatives,) if isinstance(alternatives, Query) else alternatives
+
+
+ALL = {f"{collector.name}-{n}": query for collector in COLLECTORS for n, query in enumerate(queries(collector))}
+each = pytest.mark.parametrize("query", ALL.values(), ids=ALL)
+
+
+def test_metrics_and_help():
+    families = [family for collector in COLLECTORS for family in collector.families]
+    assert len({family.name for family in families}) == len(families)
+    for family in families:
+        assert family.name.startswith(PREFIX)
+        assert family.help[0].isupper()
+        assert family.help.endswith(".")
+
+
+def test_time_on_the_server_stays_in_its_budget():
+    assert sum(collector.budget for collector in COLLECTORS) <= 1.2
+    assert not any(collector.every for collector in COLLECTORS)
+
+
+@each
+def test_names_in_sql_are_qualified(query: Query):
+    """What somebody made in another schema can't be put in the place of the server's, or of Odoo's own."""
+    bare = re.sub(r"'[^']*'", "''", query.sql)
+    assert re.findall(r"(?<![\w.])pg_(?!catalog\.)\w+", bare) == []
+    assert re.findall(r"(?<![\w.])(?:ir|queue|res)_\w+", bare) == []
+    assert re.findall(r"(?<![\w.])(?:count|sum|min|max|now|left|timezone|bool_or)\(", bare) == []
+    assert ";" not in bare
+
+
+@each
+def test_what_is_read_is_needed_and_nothing_secret(query: Query):
+    bare = re.sub(r"'[^']*'", "''", query.sql)
+    tables = set(re.findall(r"public\.(\w+)", query.sql))
+    assert tables == {need.partition(".")[0] for need in query.needs}
+    for need in query.needs:
+        assert re.search(rf"\b{need.rpartition('.')[2]}\b", query.sql), need
+    assert not SECRET & {need.rpartition(".")[2] for need in query.needs}
+    for word in ("exc_message", "exc_info", "kwargs", "args", "records", "password", "result"):
+        assert not re.search(rf"\b{word}\b", bare)
+
+
+def test_alternatives_are_ordered_richest_first():
+    for collector in COLLECTORS:
+        for richer, poorer in itertools.combinations(queries(collector), 2):
+            assert not set(richer.needs) <= set(poorer.needs), "the second would never be taken"
+
+
+def test_grants_sql_grants_what_is_needed_and_nothing_else():
+    text = GRANTS_SQL.read_text(encoding="utf-8")
+    granted = {
+        table: tuple(re.findall(r"'(\w+)'", columns))
+        for table, columns in re.findall(r"\('(\w+)', ARRAY\[([^\]]+)\]\)", text)
+    }
+    assert granted == dict(GRANTS)
+
+
+def test_no_grant_shows_a_secret():
+    assert GRANTS["ir_config_parameter"] == ("key",)
+    assert "res_users" not in GRANTS
+    assert not SECRET & set(itertools.chain(*GRANTS.values()))
+
+
+class Worst:
+    """A source in which everything is wrong at once, and named by somebody who wants many series."""
+
+    def ask(self, *_):
+        pairs = itertools.product(STATES, [f"root.c{n}" for n in range(20)])
+        times = {"oldest_pending": 1.0, "oldest_enqueued": 1.0, "oldest_started": 1.0, "done": 1.0, "dead": 7.0}
+        tables = {
+            "base": [{"base": "18.0.1.3", "pending": 3, "neutralized": False}],
+            "runner": [test_runner.row(alive=False, running=3)],
+            "cron": [dict.fromkeys(test_cron.ROW, 1.0)],
+            "queue": test_queue.rows(
+                states=dict.fromkeys(STATES, 60_000),
+                channels=dict.fromkeys(pairs, 100),
+                classes={f"Error{n}": 10 for n in range(20)},
+                **times,
+            ),
+        }
+        return Reply({name: Outcome([Answer({"main": rows})]) for name, rows in tables.items()})
+
+    def close(self):
+        pass
+
+
+def test_the_worst_database_stays_in_its_budget_of_series():
+    samples = [one for one in Scrape(TARGET, Worst(), COLLECTORS).run(Deadline.after(5)) if one.value is not None]
+    declared = {family for collector in COLLECTORS for family in collector.families}
+    assert declared <= {sample.family for sample in samples}
+    assert len(samples) <= 60

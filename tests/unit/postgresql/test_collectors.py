@@ -1,0 +1,113 @@
+"""What holds for all collectors of PostgreSQL: names, rights, budget of series and time, and how they ask."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from closewatch.core.collectors import Collector, On, Reason, Unavailable
+from closewatch.postgresql import COLLECTORS
+from closewatch.sources.query import Query
+from tests.unit.postgresql.reading import read
+
+VERSIONS = (130_023, 140_000, 150_018, 160_014, 170_010, 180_006)
+BY_NAME = {collector.name: collector for collector in COLLECTORS}
+# The values of labels that are a closed set; the others (standby, slot, database, member) come with what they name.
+CLOSED = {
+    "closewatch_postgresql_connections": 5,
+    "closewatch_postgresql_checkpoints_total": 2,
+    "closewatch_postgresql_oldest_transaction_start_timestamp_seconds": 2,
+    "closewatch_postgresql_xmin_horizon_age_transactions": 5,
+    "closewatch_postgresql_info": 1,
+}
+
+
+def queries(collector: Collector) -> tuple[Query, ...]:
+    alternatives = collector.ask["main"]
+    return (alternatives,) if isinstance(alternatives, Query) else alternatives
+
+
+def each(collectors=COLLECTORS):
+    return pytest.mark.parametrize("collector", collectors, ids=[collector.name for collector in collectors])
+
+
+def test_names_are_unique():
+    assert len(BY_NAME) == len(COLLECTORS)
+    families = [family.name for collector in COLLECTORS for family in collector.families]
+    assert len(families) == len(set(families))
+
+
+@each()
+def test_metrics_and_help(collector):
+    for family in collector.families:
+        assert family.name.startswith("closewatch_postgresql_")
+        assert family.help[0].isupper()
+        assert family.help.endswith(".")
+
+
+@each()
+def test_one_statement_fits_each_version(collector):
+    assert list(collector.ask) == ["main"]
+    for version in VERSIONS:
+        assert any(query.since <= version < query.until for query in queries(collector)), version
+
+
+@each()
+def test_names_in_sql_are_qualified(collector):
+    """A function or view that somebody made in another schema can't be put in the place of the server's own."""
+    for query in queries(collector):
+        bare = re.sub(r"'[^']*'", "''", query.sql)
+        assert re.findall(r"(?<![\w.])pg_(?!catalog\.)\w+", bare) == []
+        assert ";" not in query.sql
+
+
+def test_series_of_a_server_stay_in_their_budget():
+    fixed = standby = slot = database = 0
+    for collector in COLLECTORS:
+        for family in collector.families:
+            if {"standby", "member"} & set(family.labels):
+                standby += 1
+            elif "slot" in family.labels:
+                slot += 1
+            elif "database" in family.labels:
+                database += 1
+            else:
+                fixed += CLOSED[family.name] if family.labels else 1
+    assert fixed <= 75
+    # Each collector: 3, one more while it fails, and the interval of a slow one. The server: up, why not, 5 of members.
+    meta = 4 * len(COLLECTORS) + sum(bool(collector.every) for collector in COLLECTORS) + 7
+    assert fixed + meta <= 120
+    assert standby <= 8
+    assert slot <= 8
+    assert database <= 4
+
+
+def test_time_on_the_server_stays_in_its_budget():
+    assert sum(collector.budget for collector in COLLECTORS if not collector.every) <= 2.5
+    assert [collector.name for collector in COLLECTORS if collector.every] == ["databases"]
+    assert COLLECTORS[-1] is BY_NAME["databases"]
+
+
+def test_only_the_receiver_is_asked_of_standbys():
+    assert [collector.name for collector in COLLECTORS if collector.on is not On.PRIMARY] == ["receiver"]
+
+
+MASKED = [BY_NAME[name] for name in ("replication", "receiver", "connections", "locks", "transactions")]
+
+
+def test_every_query_of_a_masked_view_says_whether_it_may_read():
+    masked = re.compile(r"pg_stat_(activity|replication|wal_receiver|progress_\w+)\b")
+    found = [collector for collector in COLLECTORS if any(masked.search(query.sql) for query in queries(collector))]
+    assert {collector.name for collector in found} == {collector.name for collector in MASKED}
+    for collector in found:
+        for query in queries(collector):
+            assert "pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS readable" in query.sql
+
+
+@each(MASKED)
+@pytest.mark.parametrize("rows", [(), ({"readable": False},), ({"readable": None},)], ids=["none", "false", "null"])
+def test_masked_rows_are_unavailable_never_well(collector, rows):
+    with pytest.raises(Unavailable) as caught:
+        read(collector, *rows)
+    assert caught.value.reason is Reason.PERMISSION

@@ -1,0 +1,48 @@
+"""The collector `databases`."""
+
+from __future__ import annotations
+
+from closewatch.postgresql.databases import DATABASES
+from tests.unit.postgresql.reading import read, value
+
+SIZE = "closewatch_postgresql_database_size_bytes"
+
+
+def rows(**sizes):
+    return [{"database": name, "size": size} for name, size in sizes.items()]
+
+
+def test_the_largest_first():
+    assert read(DATABASES, *rows(postgres=8e6, odoo_acme=4.25e10)) == [
+        f'{SIZE}{{database="odoo_acme"}} 42500000000',
+        f'{SIZE}{{database="postgres"}} 8000000',
+    ]
+
+
+def test_a_database_that_is_gone_has_no_size():
+    assert read(DATABASES, *rows(postgres=8e6, dropped=None)) == [f'{SIZE}{{database="postgres"}} 8000000']
+
+
+def test_beyond_five_hundred_the_rest_is_summed():
+    lines = read(DATABASES, *rows(**{f"db{number}": float(number) for number in range(1, 504)}))
+    assert len(lines) == 501
+    assert value(lines, f'{SIZE}{{database="other"}}') == 1 + 2 + 3
+    assert not any('database="db3"' in line for line in lines)
+    assert value(lines, f'{SIZE}{{database="db4"}}') == 4
+
+
+def test_five_hundred_have_no_rest():
+    lines = read(DATABASES, *rows(**{f"db{number}": float(number) for number in range(500)}))
+    assert len(lines) == 500
+    assert not any('"other"' in line for line in lines)
+
+
+def test_a_database_named_other_is_part_of_the_rest():
+    sizes = {f"db{number}": float(number) for number in range(1, 501)} | {"other": 1e9}
+    lines = read(DATABASES, *rows(**sizes))
+    assert value(lines, f'{SIZE}{{database="other"}}') == 1e9 + 1
+
+
+def test_names_that_can_only_be_shown_alike_are_one():
+    twice = [{"database": "caf\ufffd", "size": 1.0}, {"database": "caf\ufffd", "size": 2.0}]
+    assert read(DATABASES, *twice) == [f'{SIZE}{{database="caf\ufffd"}} 3']
