@@ -1,0 +1,45 @@
+# One command for each thing to do; each sets up what it needs, in .venv, on a machine that has Python 3.11 or newer and make.
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH):$(CURDIR)/.venv/engines/bin
+MAKEFLAGS += --no-print-directory
+ENGINES := tools/engines.sh .venv/engines
+
+.PHONY: help demo test lint bench docs clean
+
+help:
+	@echo 'make demo                 a real stack, watched: PostgreSQL, Odoo data, Prometheus, Alertmanager; Ctrl-C ends it'
+	@echo 'make demo SCENARIO=NAME   the same with a fault: from the fault to the page to its end (closewatch demo --list)'
+	@echo 'make test                 all checks and tests, as CI runs them'
+	@echo 'make lint                 the checks that need no server'
+	@echo 'make bench                cost of a scrape, and 500 databases; takes about ten minutes'
+	@echo 'make docs                 writes docs/reference and the dashboards from the code'
+	@echo 'make clean                removes .venv and caches'
+
+demo: .venv/.demo
+	@$(ENGINES) monitoring
+	@closewatch demo $(if $(SCENARIO),--scenario '$(SCENARIO)')
+
+test: .venv/.test
+	@$(ENGINES) monitoring postgresql
+	@tools/check.sh lint tests
+
+lint: .venv/.test
+	@$(ENGINES) monitoring
+	@tools/check.sh lint
+
+bench: .venv/.test
+	@$(ENGINES) postgres_exporter
+	@python -m bench.exporters
+	@python -m bench.queue
+	@python -m bench.scale
+
+docs: .venv/.test
+	@python -m tools.reference
+	@python -m dashboards.build
+
+clean:
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.%: pyproject.toml
+	@tools/environment.sh $*
