@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +41,10 @@ TEXT = "text/plain; charset=utf-8"
 
 
 class App:
-    """The routes and what is behind them. `allow_reload` opens `POST /-/reload`."""
+    """The routes and what is behind them.
+
+    `allow_reload` opens `POST /-/reload`. `web_config_ok` tells whether the newest web configuration is in use.
+    """
 
     def __init__(self, path: Path, *, allow_reload: bool = False) -> None:
         self.path = path
@@ -50,6 +53,7 @@ class App:
         self._reload = threading.Lock()
         self._reloaded = time.time()
         self._reload_ok = True
+        self.web_config_ok: Callable[[], bool] = lambda: True
         self._ready = threading.Event()
         self._stop = threading.Event()
         self._refresher = threading.Thread(target=self._refresh, name="discovery", daemon=True)
@@ -123,16 +127,16 @@ class App:
         return Response(500, TEXT, b"the new configuration is bad, the old one stays: see the log\n")
 
     def _page(self, request: Request) -> Response:
-        notes = (
-            [] if self._reload_ok else ["The newest configuration is bad; an older one is in use. The log says why."]
-        )
+        files = {"configuration": self._reload_ok, "web configuration": self.web_config_ok()}
+        bad = [name for name, ok in files.items() if not ok]
+        notes = [f"The newest {name} is bad; an older one is in use. The log says why." for name in bad]
         return overview(self.registry.scrapes(), request, notes)
 
     def _metrics(self, request: Request) -> Response:
         now = datetime.now(UTC)
         own: list[Sample] = [
             meta.BUILD_INFO(1, version=__version__),
-            meta.RELOAD_SUCCESSFUL(self._reload_ok),
+            meta.RELOAD_SUCCESSFUL(self._reload_ok and self.web_config_ok()),
             meta.RELOAD_TIMESTAMP(self._reloaded),
         ]
         groups = [Labelled({}, own)]

@@ -44,7 +44,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Show the v
 
 
 @main.command()
-def serve(  # noqa: PLR0917 - the options of a command
+def serve(
     config: ConfigFile,
     listen: Annotated[
         str, typer.Option("--web.listen-address", help="Where to listen; on loopback unless told otherwise.")
@@ -67,6 +67,7 @@ def serve(  # noqa: PLR0917 - the options of a command
         log.setup(log_format, log_level)
         app = App(config, allow_reload=lifecycle)
         server = Server(listen, app.routes(), web_config)
+        app.web_config_ok = lambda: server.web_config_ok
     except (ConfigError, ValueError) as error:
         _fail(str(error))
     except OSError as error:
@@ -96,8 +97,11 @@ def check(
         loaded = load(config)
     except ConfigError as error:
         _fail(str(error))
+    for problem in (problems := loaded.secret_problems()):
+        typer.echo(problem)
     typer.echo(summary(loaded))
-    if connect and not check_targets(loaded, Deadline.after(timeout), typer.echo):
+    well = not connect or check_targets(loaded, Deadline.after(timeout), typer.echo)
+    if problems or not well:
         raise typer.Exit(1)
 
 

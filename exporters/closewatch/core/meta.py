@@ -58,7 +58,7 @@ DISCOVERY_SUCCESS = Gauge(
 )
 RELOAD_SUCCESSFUL = Gauge(
     "closewatch_config_last_reload_successful",
-    "Whether the newest configuration could be loaded (1), or an older one is still in use (0).",
+    "Whether the newest configuration, and web configuration, could be loaded (1), or an older one is in use (0).",
 )
 RELOAD_TIMESTAMP = Gauge(
     "closewatch_config_last_reload_success_timestamp_seconds", "When the configuration in use was loaded."

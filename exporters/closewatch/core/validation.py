@@ -61,7 +61,10 @@ def validate(model: type[M], document: Document, loc: Loc, data: Any) -> M | lis
     try:
         return model.model_validate(data, context={"folder": document.path.parent})
     except ValidationError as error:
-        return [_problem(model, document, loc, data, e) for e in error.errors(include_url=False, include_context=True)]
+        found = [
+            e for e in error.errors(include_url=False) if e["type"] != "default_factory_not_called"
+        ]  # a consequence
+        return [_problem(model, document, loc, data, e) for e in found]
 
 
 def _problem(model: type[BaseModel], document: Document, prefix: Loc, data: Any, error: ErrorDetails) -> Problem:

@@ -112,7 +112,9 @@ def test_the_one_that_was_quiet_longest_goes_first(serve, connect):
     for _ in range(3):
         clients.append(connect(server).send(GET))
         assert clients[-1].answer()[0] == 200
+        until(lambda: not any(place.busy for place in server._places), "still at work")
     assert clients[0].send(GET).answer()[0] == 200
+    until(lambda: not any(place.busy for place in server._places), "still at work")
     assert connect(server).send(GET).answer()[0] == 200
     assert clients[1].ended()
     assert clients[0].send(GET).answer()[0] == 200

@@ -28,7 +28,9 @@ class Server(TargetSettings):
     password: Secret | None = Field(None, description="With what.")
     database: str = Field("postgres", description="Where.")
     tls: Tls = Field(Tls(), description="How it is secured.")
-    standbys: int | None = Field(None, ge=0, description="Standbys that are expected.")
+    standbys: int = Field(
+        default_factory=lambda data: len(data["hosts"]) - 1, ge=0, description="Standbys that are expected."
+    )
     discover: tuple[Discover, ...] = Field((), description="Which databases become targets.")
     ignore: str | None = Field(None, description="Which don't, on purpose.")
 

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from closewatch.core.config import ConfigError, load
@@ -140,6 +140,7 @@ def test_a_deep_file_does_not_end_the_process(tmp_path):
         assert problems(path) == ["closewatch.yml:1: YAML: nested too deeply; at most 40 levels are allowed"]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text("{}[]&*!|>'\"%@`,:-? \n\tab1<", max_size=60).map(str.encode))
 def test_no_content_gives_anything_but_a_configuration_error(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "closewatch.yml"
@@ -148,6 +149,7 @@ def test_no_content_gives_anything_but_a_configuration_error(tmp_path_factory, c
         load(path, KINDS)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["odoo", "postgresql", "pg"]),

@@ -6,7 +6,7 @@ import datetime as dt
 import zoneinfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from closewatch.core import hours as module
@@ -63,6 +63,7 @@ def test_the_hour_that_comes_twice_counts_twice_and_the_missing_one_not():
     assert [night.active(moment) for moment in spring] == [False, False, False, False]
 
 
+@settings(deadline=None)
 @given(MOMENTS, ZONES, MINUTES, MINUTES, st.integers(0, 6))
 def test_a_span_and_what_it_leaves_out_are_exact_opposites(moment, zone, start, end, day):
     """A day's span, plus the rest of that day's 24 hours on the wall, plus the other days, is always."""
@@ -76,6 +77,7 @@ def test_a_span_and_what_it_leaves_out_are_exact_opposites(moment, zone, start, 
     assert span.active(moment) is (begun or carried)
 
 
+@settings(deadline=None)
 @given(MOMENTS, ZONES, MINUTES, MINUTES)
 def test_every_day_and_its_complement_never_agree(moment, zone, start, end):
     if start == end:
@@ -85,17 +87,20 @@ def test_every_day_and_its_complement_never_agree(moment, zone, start, end):
     assert inside.active(moment) is not outside.active(moment)
 
 
+@settings(deadline=None)
 @given(MOMENTS, ZONES, ZONES)
 def test_only_the_moment_counts_not_how_it_is_written(moment, zone, other):
     week = Hours.parse("Mon-Fri 06:00-22:00, Sat 22:00-03:30", zone)
     assert week.active(moment) is week.active(moment.astimezone(module.zone(other)))
 
 
+@settings(deadline=None)
 @given(MOMENTS, ZONES)
 def test_the_whole_week_is_always(moment, zone):
     assert Hours.parse("Mon-Sun 00:00-24:00", zone).active(moment)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_any_text_is_hours_or_refused(text):
     said = ""

@@ -9,7 +9,7 @@ import html.parser
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from closewatch.core.web import page as module
@@ -217,6 +217,7 @@ def test_hostile_names_stay_text(name):
     assert all(word.isprintable() or word.isspace() for word in seen.words)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50))
 def test_no_text_becomes_markup(name):
     row = TargetRow(name, {"target": name, "tenant": name}, "down", (name,), None, None, "/probe?target=" + name)
