@@ -31,67 +31,47 @@ def panels() -> list[Panel]:
     return [_clusters(), *replication.panels(PG), *_sessions(), *_waits(), *_age(), *_growth()]
 
 
-def _clusters() -> Panel:
-    missing = replication.standbys_missing(PG)
+def _colours(check: str, per: float = 1) -> tuple[tuple[float, str], ...]:
+    return limits(check).per(per).steps
+
+
+def _columns() -> list[tuple[str, Column]]:
+    """The figures of a cluster, what hurts most first."""
+    lag = PG.worst("closewatch_postgresql_replication_lag_seconds", "standby")
+    waiting = PG.age("closewatch_postgresql_wal_archive_oldest_waiting_timestamp_seconds")
     start = "closewatch_postgresql_oldest_transaction_start_timestamp_seconds"
-    columns: list[tuple[str, Column]] = [
+    size = PG.worst("closewatch_postgresql_database_size_bytes", "database")
+    late = _colours("postgresql_replication_lag_seconds")
+    unarchived = _colours("postgresql_wal_archive_waiting_seconds")
+    full = _colours("postgresql_connections_used_ratio")
+    blocked = _colours("postgresql_blocked_sessions")
+    long = _colours("postgresql_transaction_open_seconds")
+    old = _colours("postgresql_xid_age_transactions", LIMIT)
+    return [
         (
             PG.worst("closewatch_postgresql_members", matchers='role="unreachable"'),
             Column("", "Members away", steps=((1, ORANGE),), width=110),
         ),
-        (missing, Column("", "Standbys missing", steps=((1, ORANGE),), width=130)),
-        (
-            f"max by ({TARGET}) ({PG.worst('closewatch_postgresql_replication_lag_seconds', 'standby')})",
-            Column(
-                "", "Replication lag", unit="s", steps=limits("postgresql_replication_lag_seconds").steps, width=120
-            ),
-        ),
-        (
-            PG.age("closewatch_postgresql_wal_archive_oldest_waiting_timestamp_seconds"),
-            Column(
-                "", "WAL waiting for", unit="s", steps=limits("postgresql_wal_archive_waiting_seconds").steps, width=125
-            ),
-        ),
-        (
-            used(),
-            Column(
-                "",
-                "Connections",
-                unit="percentunit",
-                steps=limits("postgresql_connections_used_ratio").steps,
-                width=105,
-            ),
-        ),
-        (
-            PG.worst("closewatch_postgresql_blocked_sessions"),
-            Column("", "Blocked", steps=limits("postgresql_blocked_sessions").steps, width=80),
-        ),
+        (replication.standbys_missing(PG), Column("", "Standbys missing", steps=((1, ORANGE),), width=130)),
+        (f"max by ({TARGET}) ({lag})", Column("", "Replication lag", unit="s", steps=late, width=120)),
+        (waiting, Column("", "WAL waiting for", unit="s", steps=unarchived, width=125)),
+        (used(), Column("", "Connections", unit="percentunit", steps=full, width=105)),
+        (PG.worst("closewatch_postgresql_blocked_sessions"), Column("", "Blocked", steps=blocked, width=80)),
         (
             PG.age(start, matchers='activity="ordinary"'),
-            Column(
-                "", "Oldest transaction", unit="s", steps=limits("postgresql_transaction_open_seconds").steps, width=140
-            ),
+            Column("", "Oldest transaction", unit="s", steps=long, width=140),
         ),
-        (
-            wraparound(),
-            Column(
-                "",
-                "Ids used",
-                unit="percentunit",
-                steps=limits("postgresql_xid_age_transactions").per(LIMIT).steps,
-                width=85,
-            ),
-        ),
-        (
-            f"sum by ({TARGET}) ({PG.worst('closewatch_postgresql_database_size_bytes', 'database')})",
-            Column("", "Size", unit="bytes", width=90),
-        ),
+        (wraparound(), Column("", "Ids used", unit="percentunit", steps=old, width=85)),
+        (f"sum by ({TARGET}) ({size})", Column("", "Size", unit="bytes", width=90)),
     ]
+
+
+def _clusters() -> Panel:
     return line_per_target(
         "Clusters",
         "A line a cluster, coloured where something needs a look. Empty: not measured, or not applicable there.",
         PG,
-        columns,
+        _columns(),
         noun="Cluster",
         none="No PostgreSQL cluster is watched here.",
     )

@@ -9,7 +9,7 @@ from dashboards.parts import ORANGE, RED, Limits, Panel, chart, query
 
 def panels(pg: Measures) -> list[Panel]:
     """Standbys, their links and slots, the archive, damage."""
-    return [*_standbys(pg), *_links(pg), *_archive(pg), *_damage(pg)]
+    return [*_standbys(pg), *_links(pg), *_slots(pg), *_archive(pg), *_damage(pg)]
 
 
 def standbys_missing(pg: Measures) -> str:
@@ -23,9 +23,16 @@ def _standbys(pg: Measures) -> list[Panel]:
     return [
         chart(
             "Replication lag",
-            "How long ago the newest transaction that each standby has replayed was committed, as the primary sees it.",
+            "How far each standby is behind in what it has replayed, as the primary sees it and as the standby does.",
             "s",
-            [query(pg.worst("closewatch_postgresql_replication_lag_seconds", "standby"), NAME + " {{standby}}")],
+            [
+                query(pg.worst("closewatch_postgresql_replication_lag_seconds", "standby"), NAME + " {{standby}}"),
+                query(
+                    pg.worst("closewatch_postgresql_standby_replay_lag_seconds", "member"),
+                    NAME + " {{member}} by itself",
+                    ref="B",
+                ),
+            ],
             limits=limits("postgresql_replication_lag_seconds"),
         ),
         chart(
@@ -62,7 +69,30 @@ def _links(pg: Measures) -> list[Panel]:
             ],
             none="No standby is connected, or there is none.",
             limits=limits("postgresql_replication_silence_seconds"),
+            size=(6, 8),
         ),
+        chart(
+            "Links and replay",
+            "1 while a standby is connected and, apart from that, 1 while somebody has paused its replay.",
+            "none",
+            [
+                query(pg.worst("closewatch_postgresql_replication_link_up", "member"), NAME + " {{member}} connected"),
+                query(
+                    pg.worst("closewatch_postgresql_replication_replay_paused", "member"),
+                    NAME + " {{member}} paused",
+                    ref="B",
+                ),
+            ],
+            none="There is no standby.",
+            top=1,
+            limits=Limits(alerts=("PostgresqlReplicationLinkDown", "PostgresqlReplayPaused")),
+            size=(6, 8),
+        ),
+    ]
+
+
+def _slots(pg: Measures) -> list[Panel]:
+    return [
         chart(
             "WAL kept for slots",
             "What each replication slot keeps on the primary's disk. A slot that nobody reads fills it.",
@@ -70,6 +100,7 @@ def _links(pg: Measures) -> list[Panel]:
             [query(pg.worst("closewatch_postgresql_slot_retained_bytes", "slot"), NAME + " {{slot}}")],
             none="There are no replication slots.",
             limits=limits("postgresql_slot_retained_bytes"),
+            size=(6, 8),
         ),
         chart(
             "Room left for slots",
@@ -78,6 +109,7 @@ def _links(pg: Measures) -> list[Panel]:
             [query(pg.worst("closewatch_postgresql_slot_safe_bytes", "slot"), NAME + " {{slot}}")],
             none="No slot has a limit.",
             limits=Limits(alerts=("PostgresqlSlotLost",)),
+            size=(6, 8),
         ),
     ]
 

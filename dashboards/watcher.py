@@ -11,8 +11,8 @@ MOST = 15
 
 
 def panels() -> list[Panel]:
-    """Time, freshness, and what is not seen."""
-    return [*_time(), *_trust()]
+    """Time, freshness, what is not seen, and whether alerts get out."""
+    return [*_time(), *_trust(), *_whole(), *_delivery()]
 
 
 def _time() -> list[Panel]:
@@ -72,6 +72,11 @@ def _trust() -> list[Panel]:
             [query(f"max by ({TARGET}) (abs(closewatch_postgresql_clock_offset_seconds{{@server}}))", NAME)],
             limits=limits("postgresql_clock_offset_seconds"),
         ),
+    ]
+
+
+def _whole() -> list[Panel]:
+    return [
         chart(
             "Watched and expected targets",
             "How many targets answer, how many the inventory expects, and how many databases nobody watches.",
@@ -83,7 +88,10 @@ def _trust() -> list[Panel]:
                 ),
                 query(f"sum(max by ({TARGET}, kind, reason) (closewatch_unwatched{{@server}}))", "unwatched", ref="C"),
             ],
-            limits=Limits(alerts=("ClosewatchTargetMissing", "ClosewatchDatabaseUnwatched")),
+            limits=Limits(
+                alerts=("ClosewatchTargetMissing", "ClosewatchDatabaseUnwatched", "ClosewatchLabelsOverwritten")
+            ),
+            size=(6, 8),
         ),
         chart(
             "Discovery",
@@ -93,7 +101,15 @@ def _trust() -> list[Panel]:
             none="Discovery is not used.",
             top=1,
             limits=Limits(alerts=("ClosewatchCollectorFailing",)),
+            size=(6, 8),
         ),
+    ]
+
+
+def _delivery() -> list[Panel]:
+    failures = 'sum(rate(prometheus_rule_evaluation_failures_total{rule_group=~".*closewatch-.*"}[$__rate_interval]))'
+    dropped = "sum(rate(prometheus_notifications_dropped_total[$__rate_interval]))"
+    return [
         chart(
             "Versions and configuration",
             "Which version each process runs, and the age of its configuration.",
@@ -106,5 +122,18 @@ def _trust() -> list[Panel]:
                 )
             ],
             limits=Limits(alerts=("ClosewatchConfigReloadFailed", "ClosewatchExporterDown")),
+            size=(6, 8),
+        ),
+        chart(
+            "Rules and notifications",
+            "Evaluations of closewatch's rules that failed, and notifications that Prometheus could not deliver.",
+            "cpm",
+            [
+                query(f"60 * {failures}", "failed evaluations"),
+                query(f"60 * {dropped}", "lost notifications", ref="B"),
+            ],
+            none="Prometheus doesn't scrape itself.",
+            limits=Limits(alerts=("ClosewatchRulesFailing", "ClosewatchNotificationsFailing")),
+            size=(6, 8),
         ),
     ]

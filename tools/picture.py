@@ -22,7 +22,7 @@ from closewatch.demo.snapshot import take
 from closewatch.demo.stack import Stack
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "images" / "demo.svg"
-WIDTH, HEIGHT = 118, 44
+WIDTH, HEIGHT = 118, 52
 _RED, _GREEN, _YELLOW, _BLUE, _MAGENTA, _CYAN = (
     (239, 83, 80),
     (129, 199, 132),

@@ -48,8 +48,15 @@ def _parts(root: Path) -> Iterator[str]:
 
 def _alert(name: str, variants: list[dict[str, Any]]) -> Iterator[str]:
     yield f"### {name}\n"
-    impacts = dict.fromkeys(cell(rule.get("annotations", {}).get("impact", "")) for rule in variants)
-    yield f"{' '.join(one for one in impacts if one)} [Runbook](../../alerting/runbooks/{name}.md).\n"
+    impacts: dict[str, str] = {}
+    for rule in variants:
+        impacts.setdefault(cell(rule["annotations"]["impact"]), rule["labels"]["severity"])
+    if len(impacts) == 1:
+        yield f"{next(iter(impacts))}\n"
+    else:
+        yield from (f"- {severity}: {impact}" for impact, severity in impacts.items())
+        yield ""
+    yield f"[Runbook](../../alerting/runbooks/{name}.md)\n"
     rows = []
     for rule in variants:
         labels = rule.get("labels", {})
@@ -92,15 +99,20 @@ def thresholds(expr: str) -> dict[str, str]:
 
 def _checks(expr: promql_parser.Expr) -> set[str]:
     """The checks that an expression takes overrides for."""
-    checks: set[str] = set()
+    overrides = [one for one in _selectors(expr) if one.name == "closewatch_threshold"]
+    return {matcher.value for one in overrides for matcher in one.matchers.matchers if matcher.name == "check"}
+
+
+def _selectors(expr: promql_parser.Expr) -> list[promql_parser.VectorSelector]:
+    found: list[promql_parser.VectorSelector] = []
 
     def visit(node: promql_parser.Expr) -> bool:
-        if isinstance(node, promql_parser.VectorSelector) and node.name == "closewatch_threshold":
-            checks.update(one.value for one in node.matchers.matchers if one.name == "check")
+        if isinstance(node, promql_parser.VectorSelector):
+            found.append(node)
         return True
 
     promql_parser.walk(expr, visit)
-    return checks
+    return found
 
 
 def _default(expr: promql_parser.Expr) -> str:
@@ -111,7 +123,8 @@ def _default(expr: promql_parser.Expr) -> str:
         number = expr.rhs
         if isinstance(number, promql_parser.NumberLiteral):
             return f"{number.val:,.12g}".replace(",", " ")
-    return "(measured)"
+    names = sorted({use.name or "" for use in _selectors(expr)})
+    return "as " + ", ".join(f"`{name}` says" for name in names)
 
 
 def _plain(summary: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from closewatch.demo.engines.process import wait_until
 from tests.alertmanager import shipped
@@ -248,3 +249,12 @@ def test_templates_use_no_function_that_the_oldest_alertmanager_lacks():
         actions = re.findall(r"\{\{(?!/\*)(.*?)\}\}", text, re.DOTALL)
         words = [word for action in actions for word in re.findall(newer, re.sub(r'"[^"]*"', "", action))]
         assert not words, name
+
+
+def test_the_rules_summaries_leave_room_for_whom_it_hits():
+    """A phone's notification shows some 90 characters of a title."""
+    files = (shipped.FOLDER.parent / "rules").glob("*.yml")
+    groups = [group for file in files for group in yaml.safe_load(file.read_text("utf-8"))["groups"]]
+    summaries = [rule["annotations"]["summary"] for group in groups for rule in group["rules"] if "alert" in rule]
+    assert summaries
+    assert [summary for summary in summaries if len(summary) > 55] == []

@@ -26,7 +26,7 @@ from tests.dashboards.queries import filled, other_queries, panel_queries, panel
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 CHAIN = ["datasource", "environment", "cell", "tenant", "target"]
 MAX_BYTES = 2**20  # of a ConfigMap
-_RUNBOOK = re.compile(r"^\$\{runbooks\}/(\w+|\$\{__value\.text\})$")
+_RUNBOOK = re.compile(r"\$\{runbooks\}/(\w+)")
 _VARIABLE = re.compile(r"\$\{?([a-z]\w*)")
 # The SDK's type of an annotation lacks what Prometheus' annotations say of their text.
 _ANNOTATION_EXTRAS = ("titleFormat", "textFormat", "tagKeys")
@@ -35,14 +35,14 @@ _ANNOTATION_EXTRAS = ("titleFormat", "textFormat", "tagKeys")
 def check(root: Path) -> list[str]:
     """Everything that is wrong with dashboards/*.json."""
     problems = drift(root)
-    uids: dict[str, str] = {}
+    dashboards: dict[str, dict[str, Any]] = {}
     for path in sorted((root / "dashboards").glob("*.json")):
         dashboard = json.loads(path.read_text(encoding="utf-8"))
         found = [*_whole(path, dashboard), *_lints(dashboard), *_queries(dashboard), *_links(root, dashboard)]
         problems += [f"dashboards/{path.name}: {problem}" for problem in found]
-        if (first := uids.setdefault(dashboard.get("uid"), path.name)) != path.name:
-            problems.append(f"dashboards/{path.name}: has the uid of {first}")
-    return problems
+        if dashboards.setdefault(dashboard.get("uid", ""), dashboard) is not dashboard:
+            problems.append(f"dashboards/{path.name}: has the uid of another dashboard")
+    return [*problems, *_alerts(root, dashboards)]
 
 
 def drift(root: Path) -> list[str]:
@@ -153,17 +153,36 @@ def _queries(dashboard: dict[str, Any]) -> Iterator[str]:
 
 
 def _links(root: Path, dashboard: dict[str, Any]) -> Iterator[str]:
-    """That runbooks are those of alerts that exist, below the address that the rules give."""
+    """That its runbooks are those of alerts that exist, below the address that the rules give."""
     alerts = {rule.name: rule.body["annotations"].get("runbook_url", "") for rule in rules(root) if rule.alert}
     bases = [each["query"] for each in dashboard["templating"]["list"] if each["name"] == "runbooks"]
     for panel in panels(dashboard):
-        overrides = [value for each in panel["fieldConfig"]["overrides"] for value in each["properties"]]
-        links = [*panel.get("links", ()), *panel["fieldConfig"]["defaults"].get("links", ())]
-        links += [link for value in overrides if value["id"] == "links" for link in value["value"]]
-        for link in links:
-            found = _RUNBOOK.match(link["url"])
-            if found and found[1].isidentifier() and found[1] not in alerts:
-                yield f"{panel['title']!r}: leads to a runbook of {found[1]}, an alert that doesn't exist"
+        for name in _runbooks(panel):
+            if name not in alerts:
+                yield f"{panel['title']!r}: leads to a runbook of {name}, an alert that doesn't exist"
     for name, url in sorted(alerts.items()):
         if bases and url != f"{bases[0]}/{name}":
             yield f"its runbooks are at {bases[0]}, but the one of {name} is at {url}"
+
+
+def _runbooks(panel: dict[str, Any]) -> set[str]:
+    """The alerts whose runbooks a panel leads to."""
+    return set(_RUNBOOK.findall(json.dumps([panel.get("links"), panel["fieldConfig"]["defaults"].get("links")])))
+
+
+def _alerts(root: Path, dashboards: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """That every alert leads to a dashboard that exists, and a panel somewhere leads back to its runbook."""
+    linked = {name for dashboard in dashboards.values() for panel in panels(dashboard) for name in _runbooks(panel)}
+    for rule in rules(root):
+        if not rule.alert:
+            continue
+        if rule.name not in linked:
+            yield f"dashboards: no panel leads to the runbook of {rule.name}: show what it watches"
+        url = rule.body["annotations"].get("dashboard_url", "")
+        found = re.search(r"/d/([\w-]+)", url)
+        if found is None or found[1] not in dashboards:
+            yield f"{rule.place}: its dashboard_url leads to no dashboard of ours"
+            continue
+        variables = {variable["name"] for variable in dashboards[found[1]]["templating"]["list"]}
+        for name in sorted(set(re.findall(r"var-(\w+)=", url)) - variables):
+            yield f"{rule.place}: its dashboard_url sets {name}, which {found[1]} doesn't have"

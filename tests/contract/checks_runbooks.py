@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import yaml
 from tests.contract.tree import rules, uses
 
 FOLDER = Path("alerting/runbooks")
+REASONS = Path("exporters/closewatch/core/reasons.py")
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 KEYS = {
     "alert", "severity", "domain", "audience", "layer", "process", "owner", "escalation", "related", "evidence",
@@ -56,12 +58,14 @@ def check(root: Path) -> list[str]:
     books = {path.stem: path for path in sorted((root / FOLDER).glob("*.md"))}
     problems = [f"alert {name} has no runbook {FOLDER / name}.md" for name in sorted(alerts.keys() - books.keys())]
     problems += [f"{FOLDER / name}.md belongs to no alert" for name in sorted(books.keys() - alerts.keys())]
+    reasons = _declared_reasons(root)
     for name in sorted(alerts.keys() & books.keys()):
         text = books[name].read_text(encoding="utf-8")
         place = str(books[name].relative_to(root))
         problems += _front_matter(place, name, text, alerts)
         problems += _body(place, name, text)
         problems += _commands(place, text)
+        problems += _reasons(place, text, reasons)
     return problems
 
 
@@ -133,6 +137,26 @@ def _body(place: str, name: str, text: str) -> Iterator[str]:
             yield f"{place}: Mitigation doesn't say: {promise}"
     if not 40 <= text.count("\n") <= 100:
         yield f"{place}: {text.count(chr(10))} lines; 40 to 100 are read at night"
+
+
+def _declared_reasons(root: Path) -> set[str]:
+    """The closed set of reasons, as the code declares it."""
+    module = ast.parse((root / REASONS).read_text(encoding="utf-8"))
+    enums = [node for node in module.body if isinstance(node, ast.ClassDef) and node.name == "Reason"]
+    return {
+        str(node.value.value)
+        for node in enums[0].body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    }
+
+
+def _reasons(place: str, text: str, reasons: set[str]) -> Iterator[str]:
+    """A table of reasons names only those that there are."""
+    for table in re.findall(r"^\| reason \|.*\n\|[ -|]+\n((?:\|.*\n)+)", text, re.MULTILINE):
+        for cell in re.findall(r"^\| (.*?) \|", table, re.MULTILINE):
+            for reason in re.findall(r"`(\w+)`", cell):
+                if reason not in reasons:
+                    yield f"{place}: explains the reason {reason}, which {REASONS} doesn't have"
 
 
 def _commands(place: str, text: str) -> Iterator[str]:

@@ -9,11 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.checks_runbooks import FOLDER, blocks, check
+from tests.contract.checks_runbooks import FOLDER, REASONS, blocks, check
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "PostgresqlSlotLost"
 BOOK = f"{FOLDER}/{NAME}.md"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of what the checks read."""
+    shutil.copytree(ROOT / "alerting", tmp_path / "alerting", symlinks=True)
+    (tmp_path / REASONS).parent.mkdir(parents=True)
+    shutil.copy(ROOT / REASONS, tmp_path / REASONS)
+    return tmp_path
 
 
 def test_the_runbooks_are_in_step() -> None:
@@ -47,19 +56,23 @@ def test_there_are_queries_and_commands_to_check() -> None:
         ("query=closewatch", "query=sum by closewatch", "not PromQL"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, old: str, new: str, said: str) -> None:
-    shutil.copytree(ROOT / "alerting", tmp_path / "alerting")
-    book = tmp_path / BOOK
+def test_what_is_wrong_is_said(tree: Path, old: str, new: str, said: str) -> None:
+    book = tree / BOOK
     text = book.read_text(encoding="utf-8")
     assert old in text
     book.write_text(text.replace(old, new), encoding="utf-8")
-    assert any(said in problem for problem in check(tmp_path)), check(tmp_path)
+    assert any(said in problem for problem in check(tree)), check(tree)
 
 
-def test_a_runbook_without_alert_and_an_alert_without_runbook_are_noticed(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "alerting", tmp_path / "alerting")
-    (tmp_path / BOOK).rename(tmp_path / FOLDER / "SlotLost.md")
-    problems = check(tmp_path)
+def test_a_reason_that_is_gone_from_the_code_is_noticed(tree: Path) -> None:
+    file = tree / REASONS
+    file.write_text(file.read_text(encoding="utf-8").replace('"no_primary"', '"primary_missing"'), encoding="utf-8")
+    assert any("explains the reason no_primary" in problem for problem in check(tree))
+
+
+def test_a_runbook_without_alert_and_an_alert_without_runbook_are_noticed(tree: Path) -> None:
+    (tree / BOOK).rename(tree / FOLDER / "SlotLost.md")
+    problems = check(tree)
     assert f"alert {NAME} has no runbook {BOOK}" in problems
     assert f"{FOLDER}/SlotLost.md belongs to no alert" in problems
 

@@ -70,7 +70,10 @@ class Everything:
         self._thread.join()
 
     def page(self, name: str) -> Iterator[str]:
-        """The exposition of a target, or of the process."""
+        """The exposition of a target, or of the process, with what Prometheus says of itself."""
+        if name == "process":
+            yield f'prometheus_rule_evaluation_failures_total{{rule_group="x.yml;closewatch-odoo"}} {time.time()}'
+            yield f"prometheus_notifications_dropped_total {time.time()}"
         for family in self.families:
             if name == "process" and family.name.startswith(PROCESS):
                 yield from self._process(family)

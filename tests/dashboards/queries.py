@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 NO_DATA = "No data"
+_UP = re.compile(r"max by \([\w, ]+\) \(closewatch_target_up\{")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
 
 
@@ -57,7 +58,7 @@ def needs_data(dashboard: Mapping[str, Any]) -> set[str]:
     """Titles of panels that are never empty: those that don't say what it means when they are, and lists of targets."""
     titles = set()
     for panel in panels(dashboard):
-        targets = panel["type"] == "table" and "closewatch_target_up{" in panel["targets"][0]["expr"]
+        targets = panel["type"] == "table" and _UP.match(panel["targets"][0]["expr"])
         if targets or panel["fieldConfig"]["defaults"].get("noValue", NO_DATA) == NO_DATA:
             titles.add(panel["title"])
     return titles

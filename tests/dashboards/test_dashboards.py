@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -38,7 +39,7 @@ def test_the_dashboards_are_whole() -> None:
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Iterator[Path]:
+def copy(tmp_path: Path) -> Path:
     for folder in ("dashboards", "alerting"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     return tmp_path
@@ -126,7 +127,9 @@ def test_without_closewatch_no_figure_is_green(prometheus: Callable[..., Prometh
 def _scraping(port: int) -> str:
     """Two closewatch processes that watch the same targets."""
     address = [f"127.0.0.1:{port}", f"localhost:{port}"]
-    jobs = [{"job_name": "closewatch", "metrics_path": "/process", "static_configs": [{"targets": address}]}]
+    jobs: list[dict[str, Any]] = [
+        {"job_name": "closewatch", "metrics_path": "/process", "static_configs": [{"targets": address}]}
+    ]
     jobs += [
         {
             "job_name": f"closewatch-targets-{name}",

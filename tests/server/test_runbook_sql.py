@@ -1,7 +1,7 @@
 """Every SQL block of the runbooks, on real servers of each version: what an operator pastes at night must work.
 
-```sql`          asked of the primary, `sql standby` of a standby, `sql odoo` of real Odoo databases; in a read-only transaction.
-`... mitigation` changes something: parsed and analysed by the server, not carried out; an UPDATE is, and is rolled back.
+```sql`          asked of the primary, `sql standby` of a standby, `sql odoo` of real Odoo databases; read-only.
+`... mitigation` changes something: parsed and analysed, not carried out; an UPDATE is, and is rolled back.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.demo.engines.process import wait_until
 from tests.contract.checks_runbooks import FOLDER, Block, blocks
 from tests.fixtures.postgres import Pair
 
@@ -136,18 +137,22 @@ def test_the_root_of_blocked_sessions_is_found(postgres_server: PostgresServer, 
     postgres_server.sql(name, "CREATE TABLE entry (id int); INSERT INTO entry VALUES (1)")
     with (
         postgres_server.connect(name, autocommit=False) as root,
-        postgres_server.connect(name, autocommit=False) as waiter,
+        postgres_server.connect(name) as waiter,
     ):
         root.execute("UPDATE entry SET id = 2")
+        waiter.execute("BEGIN")
         waiter.pgconn.send_query(b"UPDATE entry SET id = 3")
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
-        while not postgres_server.value("postgres", waiting, [waiter.pgconn.backend_pid]):
-            assert waiter.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
+        pid = waiter.info.backend_pid
+        wait_until(lambda: postgres_server.value("postgres", waiting, [pid]), 30, "the second session waits")
         [rows] = ask(postgres_server, "postgres", book("PostgresqlSessionsBlocked", "sql", 0))
         assert [(row[0], row[1]) for row in rows] == [(root.info.backend_pid, 1)]
         [rows] = ask(postgres_server, name, book("PostgresqlSessionsBlocked", "sql", 1))
-        assert waiter.info.backend_pid in {row[0] for row in rows}
+        assert pid in {row[0] for row in rows}
         root.rollback()
+        while waiter.pgconn.get_result():
+            continue
+        waiter.execute("ROLLBACK")
 
 
 def test_the_holder_of_the_xmin_horizon_is_found(postgres_server: PostgresServer, database: Callable[..., str]) -> None:
@@ -164,9 +169,14 @@ def test_a_prepared_transaction_and_its_locks_are_found(new_postgres: Callable[.
     server = new_postgres(max_prepared_transactions="5")
     server.sql("postgres", "CREATE TABLE entry (id int)")
     server.sql("postgres", "BEGIN; INSERT INTO entry VALUES (1); PREPARE TRANSACTION 'forgotten'")
-    first, locks = (ask(server, "postgres", book("PostgresqlPreparedTransactionForgotten", "sql", n)) for n in (0, 1))
-    assert [row[0] for row in first[0]] == ["forgotten"]
-    assert ("forgotten", "relation", "RowExclusiveLock", "entry") in locks[0]
+    for restarted in (False, True):
+        if restarted:
+            server.restart()
+        first, locks = (
+            ask(server, "postgres", book("PostgresqlPreparedTransactionForgotten", "sql", n)) for n in (0, 1)
+        )
+        assert [row[0] for row in first[0]] == ["forgotten"]
+        assert ("forgotten", "relation", "RowExclusiveLock", "entry") in locks[0]
 
 
 def test_a_slot_without_reader_is_found(postgres_server: PostgresServer) -> None:

@@ -49,7 +49,7 @@ class _State:
 class Status:
     """The newest scrape in words: for the page, the terminal and `debug=true`.
 
-    `failures` and `durations` are by collector; `since` tells by collector since when it fails, and by "" for the target.
+    `failures` and `durations` are by collector; `since` tells by collector since when it fails ("" is the target).
     """
 
     down: Unavailable | None

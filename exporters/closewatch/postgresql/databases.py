@@ -26,7 +26,7 @@ SIZE = Gauge(
 LARGEST = 500
 OTHER = "other"
 
-# pg_database_size raises for a database that is gone; the privilege function gives NULL for it, and so goes first. It is
+# pg_database_size raises for a database that is gone; the privilege function gives NULL for it, so it goes first. It is
 # asked about a weak role, whichever: for a superuser it doesn't look (18).
 QUERY = Query("""
 SELECT datname::text AS database,
