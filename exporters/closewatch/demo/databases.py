@@ -81,6 +81,8 @@ class Databases:
         """Stop what runs in our own process; the servers end with the run folder."""
         for odoo in self.odoos.values():
             odoo.stop()
+        for odoo in self.odoos.values():
+            odoo.join()
         self.link.close()
 
     def watched(self) -> list[WatchedServer]:

@@ -120,7 +120,9 @@ def _addresses(stack: Stack) -> list[tuple[str, str]]:
 
 def _verdict(scenario: Scenario, reasons: list[str]) -> str:
     if not reasons:
-        return f"{scenario.name}: passed. The right page came once, nothing unexpected came, all ended after the repair."
+        return (
+            f"{scenario.name}: passed. The right page came once, nothing unexpected came, all ended after the repair."
+        )
     return "\n  ".join([f"{scenario.name}: FAILED", *reasons])
 
 

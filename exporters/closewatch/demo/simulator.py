@@ -76,8 +76,11 @@ class OdooSimulator:
             thread.start()
 
     def stop(self) -> None:
-        """End; a session with a server that doesn't answer is left to end with the server."""
+        """Ask it to end."""
         self._stop.set()
+
+    def join(self) -> None:
+        """Wait for its end; a session with a server that doesn't answer is left to end with the server."""
         for thread in self._threads:
             thread.join(timeout=2)
 

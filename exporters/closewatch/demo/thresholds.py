@@ -41,7 +41,7 @@ class ThresholdPage:
         self.address = f"{HOST}:{self.port}"
         self._server = _Server((HOST, self.port), _Page)
         self._server.text = (head + "".join(each.line() for each in thresholds)).encode()
-        threading.Thread(target=self._server.serve_forever, name="thresholds", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="thresholds", daemon=True).start()
 
     def close(self) -> None:
         """Stop listening."""

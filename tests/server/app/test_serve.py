@@ -19,11 +19,11 @@ import bcrypt
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from tests.fixtures.watch import ROLE, SECRET, grant
 
 from closewatch.demo.engines.folder import free_port
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.demo.engines.process import wait_until
+from tests.fixtures.watch import ROLE, SECRET, grant
 
 
 @dataclass
@@ -37,9 +37,9 @@ class Served:
 
     def get(self, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> tuple[int, str]:
         """Status and body."""
-        request = urllib.request.Request(self.url + path, headers=headers or {}, method=method)  # noqa: S310 - loopback
+        request = urllib.request.Request(self.url + path, headers=headers or {}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -72,7 +72,10 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         command = [sys.executable, "-m", "closewatch", "serve", str(config), "--web.listen-address", address]
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [*command, "--log-level", "debug", *options], stdout=out, stderr=out, env={**os.environ, "NO_COLOR": "1"}
+                [*command, "--log-level", "debug", *options],
+                stdout=out,
+                stderr=out,
+                env={**os.environ, "NO_COLOR": "1"},
             )
         served = Served(process, config, log, f"http://{address}")
         made.append(served)
@@ -102,9 +105,13 @@ def target(newest_postgres: PostgresServer) -> dict[str, Any]:
     return {"kind": "postgresql", "name": "pg", "hosts": [newest_postgres.address], **login}
 
 
-def test_probe_metrics_and_discovery_document(serve: Serve, target: dict[str, Any], newest_postgres: PostgresServer) -> None:
+def test_probe_metrics_and_discovery_document(
+    serve: Serve, target: dict[str, Any], newest_postgres: PostgresServer
+) -> None:
     newest_postgres.create_database("odoo_acme")
-    served = serve({**target, "discover": [{"databases": "odoo_(?P<tenant>.+)"}]}, tenants={"acme": {"state": "suspended"}})
+    served = serve(
+        {**target, "discover": [{"databases": "odoo_(?P<tenant>.+)"}]}, tenants={"acme": {"state": "suspended"}}
+    )
     labels = {"environment": "test", "cell": "pg", "target": "pg", "kind": "postgresql"}
     assert served.values("/probe?target=pg")["closewatch_target_up"] == [(labels, 1.0)]
     status, body = served.get("/sd")
@@ -153,7 +160,9 @@ def test_debug_explains(serve: Serve, target: dict[str, Any]) -> None:
     assert SECRET not in body
 
 
-def test_the_scrape_timeout_of_prometheus_is_kept(serve: Serve, target: dict[str, Any], tcp_proxy: Callable[..., Any]) -> None:
+def test_the_scrape_timeout_of_prometheus_is_kept(
+    serve: Serve, target: dict[str, Any], tcp_proxy: Callable[..., Any]
+) -> None:
     host, _, port = target["hosts"][0].partition(":")
     proxy = tcp_proxy(host, int(port))
     served = serve({**target, "hosts": [proxy.address]})
@@ -161,10 +170,15 @@ def test_the_scrape_timeout_of_prometheus_is_kept(serve: Serve, target: dict[str
     proxy.pause()
     status, body = served.get("/probe?target=pg", {"X-Prometheus-Scrape-Timeout-Seconds": "1"})
     assert status == 200
-    assert 'closewatch_target_failure{cell="pg",environment="test",kind="postgresql",reason="timeout",target="pg"} 1.0' in body
+    assert (
+        'closewatch_target_failure{cell="pg",environment="test",kind="postgresql",reason="timeout",target="pg"} 1.0'
+        in body
+    )
 
 
-def test_reload_by_signal_keeps_the_old_configuration_where_the_new_is_bad(serve: Serve, target: dict[str, Any]) -> None:
+def test_reload_by_signal_keeps_the_old_configuration_where_the_new_is_bad(
+    serve: Serve, target: dict[str, Any]
+) -> None:
     served = serve(target)
 
     def loaded() -> float:

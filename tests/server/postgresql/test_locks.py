@@ -47,6 +47,16 @@ def test_nobody_waits(lively: PostgresServer, watch: Watch):
     assert watcher.ask(LOCKS).all(OLDEST) == []
 
 
+@pytest.mark.pg(">=14")
+def test_while_nobody_waits_the_lock_table_is_not_read(lively: PostgresServer, watch: Watch):
+    until(watch(lively), 0, 0)
+    query = next(query for query in LOCKS.ask["main"] if query.since <= lively.major * 10_000)
+    plan = [line for (line,) in lively.sql("postgres", f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {query.sql}")]
+    reads = [line for line in plan if "pg_lock_status" in line]
+    assert len(reads) == 1
+    assert "never executed" in reads[0]
+
+
 @pytest.mark.usefixtures("table")
 def test_in_a_chain_of_three_there_is_one_root(lively: PostgresServer, watch: Watch):
     watcher = watch(lively)

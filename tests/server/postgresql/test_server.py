@@ -122,6 +122,22 @@ def test_sizes_of_all_databases_whatever_their_names(lively: PostgresServer, wat
         lively.drop_database(hostile)
 
 
+def test_names_that_are_no_valid_text(lively: PostgresServer, watch: Watch):
+    lively.sql("postgres", "CREATE DATABASE raw ENCODING 'SQL_ASCII' TEMPLATE template0")
+    try:
+        with lively.connect("raw", client_encoding="SQL_ASCII") as connection:
+            for statement in (b'CREATE DATABASE "caf\xe9"', b'CREATE DATABASE "caf\xe8"'):
+                connection.execute(statement)
+            raw = watch(lively, database="raw").ask(DATABASES)
+            assert raw.one(SIZE, database="caf\\351") > 1_000_000
+            both = watch(lively).ask(DATABASES).one(SIZE, database="caf\ufffd")
+            assert both > 2 * 1_000_000
+            for statement in (b'DROP DATABASE "caf\xe9"', b'DROP DATABASE "caf\xe8"'):
+                connection.execute(statement)
+    finally:
+        lively.drop_database("raw")
+
+
 def test_a_database_that_one_may_not_enter(
     lively: PostgresServer, watch: Watch, blind: Callable[[PostgresServer], Watcher]
 ):
@@ -145,7 +161,7 @@ def test_a_database_dropped_between_listing_and_sizing(lively: PostgresServer, u
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         connection.execute("SELECT 1")
         lively.drop_database("fleeting")
-        sizes = dict(connection.execute(SIZES.sql.encode()).fetchall())
+        sizes = {name: size for _, name, size in connection.execute(SIZES.sql.encode())}
         assert sizes["fleeting"] is None
         assert sizes["postgres"] > 1_000_000
 
@@ -158,3 +174,11 @@ def test_an_invalid_database_still_takes_space(lively: PostgresServer, watch: Wa
     finally:
         lively.sql("postgres", "UPDATE pg_database SET datconnlimit = -1 WHERE datname = 'invalid'")
         lively.drop_database("invalid")
+
+
+def test_sizing_stops_in_time_and_what_was_not_reached_is_empty(lively: PostgresServer):
+    """With the time already used up: all are listed, none is looked at."""
+    assert "interval '2 s'" in SIZES.sql
+    rows = lively.sql("postgres", SIZES.sql.replace("interval '2 s'", "interval '-1 s'").replace("%", "%%"), [])
+    assert {name for _, name, _ in rows} >= {"postgres", "template0", "template1"}
+    assert {size for _, _, size in rows} == {None}

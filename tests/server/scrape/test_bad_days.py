@@ -9,12 +9,12 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from tests.fixtures.watch import ROLE, SECRET, Facts, Watched, grant
 
 from closewatch.core.deadline import Deadline
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.demo.engines.process import wait_until
 from closewatch.demo.engines.proxy import TcpProxy
+from tests.fixtures.watch import ROLE, SECRET, Facts, Watched, grant
 
 Watching = Callable[..., Watched]
 Proxies = Callable[[str, int], TcpProxy]
@@ -77,7 +77,9 @@ def test_missing_password_file(postgres_server: PostgresServer, watching: Watchi
     assert (facts.up, facts.reason) == (False, "secret")
 
 
-def test_rotated_password_is_read_again(postgres_server: PostgresServer, watching: Watching, role: Callable[..., tuple[str, str]]) -> None:
+def test_rotated_password_is_read_again(
+    postgres_server: PostgresServer, watching: Watching, role: Callable[..., tuple[str, str]]
+) -> None:
     name, password = role(options="LOGIN IN ROLE pg_monitor")
     watched = watching(cluster(postgres_server.address, user=name, password={"file": "rotating"}))
     secret = watched.path.parent / "rotating"
@@ -207,9 +209,7 @@ def test_failover_keeps_the_series(new_postgres: Callable[..., PostgresServer], 
         standby.remove()
 
 
-def test_two_scrapes_at_once_are_one(
-    postgres_server: PostgresServer, watching: Watching, tcp_proxy: Proxies
-) -> None:
+def test_two_scrapes_at_once_are_one(postgres_server: PostgresServer, watching: Watching, tcp_proxy: Proxies) -> None:
     grant(postgres_server)
     proxy = tcp_proxy(postgres_server.host, postgres_server.port)
     watched = watching(cluster(proxy.address, tls={"mode": "disable"}))

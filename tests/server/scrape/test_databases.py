@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 from psycopg import sql
-from tests.fixtures.watch import ROLE, Watched, grant
 
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.demo.engines.process import wait_until
+from tests.fixtures.watch import ROLE, Watched, grant
 
 Watching = Callable[..., Watched]
 
@@ -67,7 +67,9 @@ def names(watched: Watched) -> set[str]:
     return {scrape.target.name for scrape in watched.registry.scrapes()} - {"pg"}
 
 
-def test_databases_are_found_with_their_tenants(server: PostgresServer, watching: Watching, odoo: Callable[[str], str]) -> None:
+def test_databases_are_found_with_their_tenants(
+    server: PostgresServer, watching: Watching, odoo: Callable[[str], str]
+) -> None:
     odoo("odoo_acme")
     odoo("odoo_globex")
     server.create_database("scratch")
@@ -95,7 +97,9 @@ def test_ignored_is_not_unwatched_and_no_connect_is(
     assert facts.one("unwatched", reason="unmatched") == 0
 
 
-def test_dropped_and_renamed_while_watched(server: PostgresServer, watching: Watching, odoo: Callable[[str], str]) -> None:
+def test_dropped_and_renamed_while_watched(
+    server: PostgresServer, watching: Watching, odoo: Callable[[str], str]
+) -> None:
     odoo("odoo_old")
     watched = watch(watching, server)
     assert watched.ask("odoo_old").up
@@ -135,7 +139,9 @@ def test_odoo_can_copy_rename_and_drop_what_is_being_watched(
         thread.join()
 
 
-def test_an_upgrade_that_holds_or_awaits_a_lock(server: PostgresServer, watching: Watching, odoo: Callable[[str], str]) -> None:
+def test_an_upgrade_that_holds_or_awaits_a_lock(
+    server: PostgresServer, watching: Watching, odoo: Callable[[str], str]
+) -> None:
     odoo("odoo_upgrade")
     watched = watch(watching, server)
     assert watched.ask("odoo_upgrade").failing == {}
@@ -201,7 +207,7 @@ def test_hostile_database_names(server: PostgresServer, watching: Watching, odoo
     from closewatch.core.exposition import Labelled, exposition
     from closewatch.explain import explain
 
-    hostile = 'odoo_"}{\n<script>alert(1)</script>\'\\ x'
+    hostile = "odoo_\"}{\n<script>alert(1)</script>'\\ x"
     odoo(hostile)
     watched = watch(watching, server, pattern="(?s)odoo_.+")
     assert hostile in names(watched)

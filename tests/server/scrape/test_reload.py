@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from tests.fixtures.watch import ROLE, Watched, grant
 
 from closewatch.core.deadline import Deadline
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.demo.engines.process import wait_until
 from closewatch.kinds import load
 from closewatch.registry import Registry
+from tests.fixtures.watch import ROLE, Watched, grant
 
 
 def rewrite(path: Path, change: Callable[[dict[str, object]], None]) -> Path:
@@ -59,9 +59,7 @@ def test_discovered_targets_survive_a_reload_and_follow_new_rules(
     for name in ("odoo_kept", "books_new"):
         postgres_server.create_database(name)
     rules = [{"databases": "odoo_(?P<tenant>.+)"}]
-    watched = watching(
-        {"kind": "postgresql", "name": "pg", "hosts": [postgres_server.address], "discover": rules}
-    )
+    watched = watching({"kind": "postgresql", "name": "pg", "hosts": [postgres_server.address], "discover": rules})
     watched.ask("pg")
     kept = watched.scrape("odoo_kept")
     watched.ask("odoo_kept")

@@ -14,9 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tests.fixtures.watch import Watched, grant
 
 from closewatch.demo.engines.postgres import PostgresServer
+from tests.fixtures.watch import Watched, grant
 
 
 @dataclass

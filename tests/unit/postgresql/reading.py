@@ -13,13 +13,13 @@ TARGET = Target.of("postgresql", "pg-07", environment="test", cell="pg-07", sett
 PRIMARY = "10.0.0.1:5432"
 
 
-def answer(*rows: Mapping[str, Any], member: str = PRIMARY) -> Answer:
-    """What a member answers: these rows."""
-    return Answer({"main": rows}, 170_000, 1_700_000_000.0, member)
+def answer(*rows: Mapping[str, Any], member: str = PRIMARY, at: float = 0.0) -> Answer:
+    """What a member answers: these rows, so many seconds after some time."""
+    return Answer({"main": rows}, 170_000, 1_700_000_000.0 + at, member)
 
 
 def read(
-    collector: Collector, *rows: Mapping[str, Any], memory: Memory | None = None, member: str = PRIMARY
+    collector: Collector, *rows: Mapping[str, Any], memory: Memory | None = None, member: str = PRIMARY, at: float = 0.0
 ) -> list[str]:
     """The collector's samples as lines of text, as a user sees them but for the labels of the target.
 
@@ -27,7 +27,7 @@ def read(
     """
     remembered = collector.memory() if memory is None else memory
     lines = []
-    for sample in collector.read(answer(*rows, member=member), TARGET, remembered):
+    for sample in collector.read(answer(*rows, member=member, at=at), TARGET, remembered):
         assert sample.family in collector.families
         if sample.value is not None:
             labels = ",".join(f'{k}="{v}"' for k, v in zip(sample.family.labels, sample.labels, strict=True))

@@ -9,7 +9,7 @@ SIZE = "closewatch_postgresql_database_size_bytes"
 
 
 def rows(**sizes):
-    return [{"database": name, "size": size} for name, size in sizes.items()]
+    return [{"id": oid, "database": name, "size": size} for oid, (name, size) in enumerate(sizes.items(), 16_384)]
 
 
 def test_the_largest_first():
@@ -44,5 +44,21 @@ def test_a_database_named_other_is_part_of_the_rest():
 
 
 def test_names_that_can_only_be_shown_alike_are_one():
-    twice = [{"database": "caf\ufffd", "size": 1.0}, {"database": "caf\ufffd", "size": 2.0}]
+    twice = [{"id": 1, "database": "caf\ufffd", "size": 1.0}, {"id": 2, "database": "caf\ufffd", "size": 2.0}]
     assert read(DATABASES, *twice) == [f'{SIZE}{{database="caf\ufffd"}} 3']
+
+
+def test_what_was_not_reached_keeps_its_size_for_twenty_minutes():
+    memory = {}
+    assert read(DATABASES, *rows(acme=7.0, best=1.0), memory=memory, at=0) != []
+    for at in (300, 600, 900, 1200):
+        assert read(DATABASES, *rows(acme=None, best=2.0), memory=memory, at=at)[0] == f'{SIZE}{{database="acme"}} 7'
+    assert read(DATABASES, *rows(acme=None, best=2.0), memory=memory, at=1500) == [f'{SIZE}{{database="best"}} 2']
+
+
+def test_a_dropped_database_is_forgotten_at_once_also_when_its_name_is_used_again():
+    memory = {}
+    read(DATABASES, *rows(best=1.0, acme=7.0), memory=memory, at=0)
+    assert len(read(DATABASES, *rows(best=1.0), memory=memory, at=300)) == 1
+    again = [{"id": 20_000, "database": "acme", "size": None}]
+    assert read(DATABASES, *again, memory=memory, at=600) == []

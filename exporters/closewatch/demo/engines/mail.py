@@ -44,7 +44,7 @@ class MailSink:
         self.port = free_port()
         self._server = _Server((HOST, self.port), _Session)
         self._server.sink = self
-        threading.Thread(target=self._server.serve_forever, name="mail", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="mail", daemon=True).start()
 
     def __enter__(self) -> Self:
         return self

@@ -53,7 +53,7 @@ class Sink:
         self.port = free_port()
         self._server = _Server((HOST, self.port), _Handler)
         self._server.sink = self
-        threading.Thread(target=self._server.serve_forever, name="sink", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="sink", daemon=True).start()
 
     def __enter__(self) -> Self:
         return self
