@@ -115,6 +115,7 @@ def _addresses(stack: Stack) -> list[tuple[str, str]]:
         ("page for people", stack.watcher.url),
         ("Prometheus", f"{stack.prometheus.url}/alerts"),
         ("Alertmanager", f"{stack.alertmanager.url}/#/alerts"),
+        ("runbooks", stack.runbooks.url),
     ]
 
 

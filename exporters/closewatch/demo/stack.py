@@ -43,6 +43,8 @@ class Stack:
             self.mail = self._closing.enter_context(MailSink())
             self.thresholds = ThresholdPage(_LOWERED)
             self._closing.callback(self.thresholds.close)
+            self.runbooks = shipped.RunbookPages(self.run.folder("runbooks"))
+            self._closing.callback(self.runbooks.close)
             self.databases = Databases(self.run)
             self._closing.callback(self.databases.close)
         except BaseException:
@@ -118,5 +120,5 @@ class Stack:
             alertmanager=f"{HOST}:{self.alertmanager.port}",
             itself=f"{HOST}:{port}",
         )
-        rules = {f"rules/{name}": text for name, text in shipped.rules().items()}
+        rules = {f"rules/{name}": text for name, text in shipped.rules(self.runbooks.url).items()}
         return PrometheusServer(self.run, config, rules, port=port).start(wait=False)

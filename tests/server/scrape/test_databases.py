@@ -16,7 +16,8 @@ from tests.fixtures.watch import ROLE, Watched, grant
 Watching = Callable[..., Watched]
 
 SCHEMA = """
-CREATE TABLE public.ir_module_module (id serial PRIMARY KEY, name varchar, state varchar, latest_version varchar);
+CREATE TABLE public.ir_module_module
+    (id serial PRIMARY KEY, name varchar, state varchar, latest_version varchar);
 INSERT INTO public.ir_module_module (name, state, latest_version) VALUES ('base', 'installed', '18.0.1.3');
 CREATE TABLE public.ir_config_parameter (id serial PRIMARY KEY, key varchar, value text);
 CREATE TABLE public.ir_cron (id serial PRIMARY KEY, cron_name varchar, active bool, nextcall timestamp, lastcall timestamp,

@@ -25,14 +25,14 @@ def authority(tmp_path) -> Authority:
 
 
 @pytest.fixture
-def web_config(tmp_path, authority) -> Path:  # noqa: ARG001 - its files
+def web_config(tmp_path, authority) -> Path:
     path = tmp_path / "web.yml"
     path.write_text("tls_server_config: {cert_file: tls.crt, key_file: tls.key}\n")
     return path
 
 
 @pytest.fixture
-def mutual(tmp_path, authority) -> Path:  # noqa: ARG001 - its files
+def mutual(tmp_path, authority) -> Path:
     path = tmp_path / "web.yml"
     path.write_text(
         "tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n"
