@@ -8,6 +8,7 @@ import threading
 import time
 from types import FrameType
 
+import psycopg
 from rich.console import Console, RenderableType
 from rich.live import Live
 
@@ -47,7 +48,7 @@ def run(scenario_name: str | None, *, exit_when_done: bool) -> int:
             if scenario:
                 return _unattended(stack, scenario)
             return 0 if exit_when_done else _watch_lines(stack)
-    except EngineError as error:
+    except (EngineError, OSError, psycopg.Error) as error:
         _complain(error)
         return 1
     except KeyboardInterrupt:
@@ -137,5 +138,5 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _complain(error: EngineError) -> None:
+def _complain(error: Exception) -> None:
     sys.stderr.write(f"closewatch demo: {error}\n")

@@ -68,7 +68,8 @@ class Play:
             self.line.add("repaired", self._repaired)
         self._follow(self._over, _END_TIMEOUT)
         self._watch(_SETTLE)
-        return judge.verdict(self.scenario.expected, self.course())
+        wrong = self.stack.unhealthy()
+        return judge.verdict(self.scenario.expected, self.course()) + ([f"not well again: {wrong}"] if wrong else [])
 
     def course(self) -> judge.Course:
         """What has happened so far, for the judge."""

@@ -98,6 +98,22 @@ def _reachable(run: RunFolder, binaries: PostgresBinaries) -> PostgresBinaries:
     with _lock:
         if not copy.exists():
             making = copy.with_suffix(".new")
-            shutil.copytree(binaries.path.parent, making, symlinks=True)
+            if (binaries.path / "postgres").read_bytes()[:2] == b"#!":
+                _copy_wrapped(binaries.path, making, copy)
+            else:
+                shutil.copytree(binaries.path.parent, making, symlinks=True)
             making.rename(copy)
     return PostgresBinaries(copy / binaries.path.name, binaries.version)
+
+
+def _copy_wrapped(wrappers: Path, making: Path, copy: Path) -> None:
+    """Copy programs of an unpacked package, and the scripts that say where their libraries are."""
+    unpacked = wrappers.parents[2] / "unpacked"
+    for part in ("usr/lib", "usr/share/postgresql", "lib"):
+        if (unpacked / part).is_dir():
+            shutil.copytree(unpacked / part, making / "unpacked" / part, symlinks=True)
+    (making / wrappers.name).mkdir()
+    for wrapper in wrappers.iterdir():
+        text = wrapper.read_text(encoding="utf-8").replace(str(unpacked), str(copy / "unpacked"))
+        (making / wrappers.name / wrapper.name).write_text(text, encoding="utf-8")
+        (making / wrappers.name / wrapper.name).chmod(0o755)
