@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 OVER_BUDGET_TIMES = 2
 OVER_BUDGET_PAUSE = 300.0
+RETRY = 60.0
+"""Seconds after which a collector of the slow lane that failed is asked again."""
 MAX_SAMPLES = 5_000
 """More samples than this of one collector are a fault of it, not a fact about its target."""
 
@@ -135,7 +137,8 @@ class Scrape:
             state.over_budget = 0
             return
         if collector.every:
-            state.next = time.monotonic() + min(60.0, collector.every)
+            # Asked again soon, or at once where the target was down: that costs nobody anything, and it is back any moment.
+            state.next = 0.0 if down else time.monotonic() + min(RETRY, collector.every)
         else:
             state.samples = samples
         if failure.reason is Reason.TIMEOUT and not down:

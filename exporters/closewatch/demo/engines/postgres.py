@@ -19,8 +19,8 @@ from typing import Any, Literal, LiteralString
 import psycopg
 from psycopg import sql
 
-from closewatch.demo.engines.binaries import PostgresBinaries, client_program
-from closewatch.demo.engines.datafolder import make_data_folder, write_settings
+from closewatch.demo.engines.binaries import PostgresBinaries, client_program, with_client
+from closewatch.demo.engines.datafolder import make_data_folder, reachable, write_settings
 from closewatch.demo.engines.folder import HOST, RunFolder, free_port
 from closewatch.demo.engines.process import EngineError, Process, wait_until
 
@@ -229,8 +229,9 @@ class PostgresServer:
         wait_until(lambda: self.value("postgres", question, [standby]), timeout, f"{standby} streams from {self.name}")
 
     def _base_backup(self, data: Path) -> None:
-        program = str(client_program("pg_basebackup", self.major))
-        # The newest pg_basebackup serves older servers too; WAL comes along, so that no slot or archive is needed.
+        # A newer pg_basebackup serves older servers too. It runs as the server's user, who must be able to reach it.
+        client = reachable(self.run, with_client("pg_basebackup", self.major))
+        program = str(client.path / "pg_basebackup")
         command = [program, "-D", str(data), "-d", self.dsn(password=""), "-X", "stream", "-c", "fast", "--no-sync"]
         done = self.run.call(command, user=self.run.user, env={"PGPASSWORD": self.password}, timeout=120)
         if done.returncode:
