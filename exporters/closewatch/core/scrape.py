@@ -137,7 +137,7 @@ class Scrape:
             state.over_budget = 0
             return
         if collector.every:
-            # Asked again soon, or at once where the target was down: that costs nobody anything, and it is back any moment.
+            # Asked again soon; at once where the target was down, which costs nobody anything.
             state.next = 0.0 if down else time.monotonic() + min(RETRY, collector.every)
         else:
             state.samples = samples
