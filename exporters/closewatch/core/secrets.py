@@ -152,6 +152,12 @@ def remember(text: str) -> None:
             _known.popitem(last=False)
 
 
+def known() -> tuple[str, ...]:
+    """The secrets that were read so far, less very short ones."""
+    with _known_lock:
+        return tuple(_known)
+
+
 def masked(text: str) -> str:
     """The text with every secret that was read so far replaced; the longest first, since one may hold another."""
     with _known_lock:
