@@ -111,7 +111,7 @@ def fill(place: Place, jobs: int, every: int, states: Sequence[str]) -> None:
 
 
 def measure(place: Place, runs: int) -> tuple[list[float], list[dict[str, Any]]]:
-    """Seconds of each run once it is warm, and what the last one answered. Each has a session of its own, as in life."""
+    """Seconds of each run, once it is warm, and what the last one answered. Each has its own session, as in life."""
     taken: list[float] = []
     rows: list[dict[str, Any]] = []
     for _ in range(runs + 3):

@@ -1,12 +1,12 @@
-"""One closewatch process, 500 databases on 10 servers, 20 of which hang, scraped every 15 s by a real Prometheus.
+"""One closewatch process, 500 databases on 10 servers, 20 targets that hang, scraped every 15 s by a real Prometheus.
 
 The servers are real, and small. A database hangs as in life: somebody renames it in a transaction that doesn't end,
 and every login waits for it. Prometheus spreads its scrapes as it always does, and measures them; CPU and memory are
 closewatch's. Connections to each server are counted 20 times a second.
 
-    python -m bench.scale [--quick] [--freeze]
+    python -m bench.scale [--quick] [--hang server]
 
---freeze also stops an eleventh server (SIGSTOP) with 19 databases: 20 more targets that hang. --quick: 2 servers, 20
+--hang server: not those, but an eleventh server with 19 databases is frozen (SIGSTOP). --quick: 2 servers, 20
 databases, 3 rounds of 3 s, no limits. Exit status 1: a limit isn't kept.
 """
 
@@ -19,7 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psutil
 import psycopg
@@ -178,12 +178,13 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description="500 databases, one process.")
     parser.add_argument("--quick", action="store_true", help="small and short, to see that it runs")
-    parser.add_argument("--freeze", action="store_true", help="also freeze a whole server with 19 databases")
+    parser.add_argument("--hang", choices=("databases", "server"), default="databases", help="what hangs")
     options = parser.parse_args()
     size = Size(servers=2, databases=10, hanging=1, interval=3, rounds=3) if options.quick else Size()
+    freeze = options.hang == "server"
     with RunFolder() as run:
         servers = make_servers(run, size)
-        faults = measure(run, servers, size, freeze=options.freeze)
+        faults = measure(run, servers, replace(size, hanging=0) if freeze else size, freeze=freeze)
     return 1 if faults and not options.quick else 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import psycopg
 import pytest
 
 from closewatch.demo.engines import guardian
-from closewatch.demo.engines.folder import PREFIX
+from closewatch.demo.engines.binaries import PostgresBinaries
+from closewatch.demo.engines.folder import PREFIX, RunFolder
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.demo.engines.process import EngineError, wait_until
 from closewatch.demo.engines.proxy import TcpProxy
@@ -149,6 +151,24 @@ def test_stale_folders_are_swept_and_living_ones_kept(tmp_path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert guardian.sweep_stale(tmp_path, PREFIX, newborn_seconds=0) == [stale]
     assert (stale.exists(), living.exists()) == (False, True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only as root does the server run as another user")
+def test_programs_that_the_servers_user_cannot_reach_are_copied(
+    newest_postgres: PostgresServer, run_folder: RunFolder, tmp_path: Path
+) -> None:
+    """As with a checkout below /root: its virtual environment holds the programs."""
+    tmp_path.chmod(0o700)
+    programs = newest_postgres.binaries
+    package = programs.path.parents[1]
+    shutil.copytree(programs.path.parent, tmp_path / package.name / programs.path.parent.name, symlinks=True)
+    if package.with_name(f"{package.name}.libs").exists():
+        shutil.copytree(package.with_name(f"{package.name}.libs"), tmp_path / f"{package.name}.libs")
+    hidden = PostgresBinaries(tmp_path / programs.path.relative_to(package.parent), programs.version)
+    server = PostgresServer.create(run_folder, hidden, "copied").start()
+    assert server.binaries.path.is_relative_to(run_folder.path)
+    assert server.value("postgres", "SELECT 1") == 1
+    server.remove()
 
 
 def _through(proxy: TcpProxy, server: PostgresServer) -> str:

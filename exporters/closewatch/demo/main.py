@@ -78,7 +78,8 @@ class _Attended:
         self.scenario = scenario
         self.console = console
         self.steps: list[Step] = []
-        self.ending = "Ctrl-C ends the demo and takes everything away."
+        faults = "" if scenario else " `closewatch demo --list` names faults to inject."
+        self.ending = f"Ctrl-C ends the demo and takes everything away.{faults}"
         self.code = 0
 
     def run(self) -> int:

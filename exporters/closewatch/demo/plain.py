@@ -36,7 +36,7 @@ class PlainView:
         for name, state in now.items():
             if self._seen.get(name) != state:
                 self._line(f"{name}: {state}")
-        for name in self._seen.keys() - now.keys():
+        for name in sorted(self._seen.keys() - now.keys()):
             self._line(f"{name}: over")
         self._seen = now
         for message in snapshot.told[self._told :]:

@@ -113,7 +113,7 @@ class Play:
                 if alert["status"]["inhibitedBy"]:
                     labels = alert["labels"]
                     self._hidden.add((labels["alertname"], labels.get("tenant", "")))
-                    self._once(f"Alertmanager hides {_named(labels)} behind its cause")
+                    self._once(f"Alertmanager hides {_named(labels)} behind another alert")
         except OSError:
             return  # busy for a moment; the next look sees it
         for message in messages(self.stack.sink, self.stack.mail, since=self.line.injected):

@@ -10,7 +10,7 @@ doesn't look at their rows, and pauses nothing.) A failed job has no time of its
 hand keeps its day of creation, so it looks old until it runs.
 
 Rights: SELECT on the columns in `needs`: never the arguments, the records, or what an exception said. Cost: bounded,
-whatever the table holds. Of each state 2,000 jobs are looked at, those stored first (of failed and cancelled ones,
+whatever the table holds. Of each state 1,000 jobs are looked at, those stored first (of failed and cancelled ones,
 last), and the newest pending ones. Further ones are only counted, in the index. `done` jobs, which may be millions, are
 left alone but for the newest. Source: queue_job, queue_job_channel.
 """
@@ -59,16 +59,16 @@ COUNTS_CAPPED = Gauge(
 )
 COUNT_CAP = Gauge(
     "closewatch_odoo_queue_count_cap",
-    "Jobs of a state that are counted at most: 3000 where the table is large and was never vacuumed, else 50000.",
+    "Jobs of a state that are counted at most: 2000 where the table is large and was never vacuumed, else 50000.",
 )
 DETAILS_CAPPED = Gauge(
     "closewatch_odoo_queue_details_capped",
-    "Whether a state has more jobs than are looked at (2000): channels, classes, ages and graphs are of those only.",
+    "Whether a state has more jobs than are looked at (1000): channels, classes, ages and graphs are of those only.",
 )
 
-LOOKED = 2_000
+LOOKED = 1_000
 COUNTED = 50_000
-FEW = 3_000
+FEW = 2_000
 CHANNELS = 5
 CLASSES = 5
 NAMED = 14
@@ -88,7 +88,7 @@ STATES = ("pending", "failed", "started", "enqueued", "wait_dependencies", "canc
 _SQL = """
 WITH paused AS MATERIALIZED ({paused}),
 cap AS MATERIALIZED (
-  SELECT CASE WHEN pages > 10000 AND pages > 2 * relallvisible THEN {few} ELSE {counted} END AS jobs
+  SELECT CASE WHEN pages > 10000 AND pages / 2 > relallvisible THEN {few} ELSE {counted} END AS jobs
     FROM (SELECT pg_catalog.pg_relation_size(oid) / pg_catalog.current_setting('block_size')::int AS pages,
                  relallvisible
             FROM pg_catalog.pg_class WHERE oid = 'public.queue_job'::pg_catalog.regclass) size

@@ -11,8 +11,8 @@ Older layouts have neither: no series. Odoo 15 got the table (queue_job 15.0.2.3
 lock that is not held says nothing, and gives no sample. In Odoo 16 the table came some weeks before the lock, in early
 2025. The rows themselves say nothing: they stay when their job is done.
 
-Rights: none beyond connecting; the module's version is read where it may be. Cost: one look at the lock table. Source:
-pg_locks.
+Rights: SELECT on the module's version; all may read the locks. Cost: one look at the lock table. Source: pg_locks,
+ir_module_module.
 """
 
 from __future__ import annotations

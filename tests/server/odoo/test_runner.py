@@ -83,10 +83,3 @@ def test_in_odoo_15_a_lock_that_is_not_held_says_nothing(odoo: Callable[..., Odo
     facts = database.ask()
     assert facts.all("odoo_queue_runner_alive") == []
     assert facts.one("odoo_queue_running_jobs") == 0
-
-
-def test_without_the_right_to_the_version_the_lock_counts(odoo: Callable[..., Odoo], session: Callable):
-    database = odoo("18", queue="2026")
-    database.sql("REVOKE SELECT (latest_version) ON ir_module_module FROM closewatch")
-    session(database, f"SELECT pg_try_advisory_lock({KEY})")
-    assert database.ask().one("odoo_queue_runner_alive") == 1
