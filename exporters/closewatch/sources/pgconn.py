@@ -9,6 +9,7 @@ and error; one loop reads the answers until the deadline. What was answered by t
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import time
@@ -102,10 +103,17 @@ class Connection:
         value = self._pgconn.parameter_status(b"in_hot_standby")
         return None if value is None else value == b"on"
 
-    def close(self) -> None:
-        """End the session; never blocks."""
+    def close(self, patience: float = 0.0) -> None:
+        """End the session.
+
+        With `patience`, wait so many seconds for the server to have ended it too: else the next one begins while this
+        one still counts.
+        """
         with contextlib.suppress(Exception):
+            seen = os.dup(self._pgconn.socket) if patience and not self.closed else None
             self._pgconn.finish()
+            if seen is not None:
+                _await_end(seen, patience)
 
     def batch(self, statements: Sequence[Statement], deadline: Deadline) -> list[Result]:
         """Ask all, in one round trip; one result for each statement, in order. Raises nothing.
@@ -238,6 +246,16 @@ def _one_write(fd: int) -> Iterator[None]:
 _INTEGERS = frozenset({20, 21, 23, 26, 28})  # int8, int2, int4, oid, xid
 _FLOATS = frozenset({700, 701, 1700})  # float4, float8, numeric
 _BOOL = 16
+
+
+def _await_end(fd: int, patience: float) -> None:
+    """Wait until the other side has closed the connection; then close this side."""
+    deadline = Deadline.after(patience)
+    with socket.socket(fileno=fd) as view, contextlib.suppress(OSError, Unavailable):
+        while True:
+            _wait(fd, deadline)
+            if not view.recv(4096):
+                return
 
 
 def _rows(result: pq.abc.PGresult) -> Rows:

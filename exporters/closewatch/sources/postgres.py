@@ -20,8 +20,9 @@ from closewatch.core.families import Family, Gauge, Sample
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.core.secrets import Secret, SecretError
 from closewatch.core.source import Outcome, Reply
+from closewatch.sources.dblocks import LOCKED, DatabaseLocks
 from closewatch.sources.pgbatch import Asked, ask_all, chosen
-from closewatch.sources.pgconn import Address, Connection
+from closewatch.sources.pgconn import DEFAULT_LIMIT, Address, Connection, Statement
 from closewatch.sources.visits import Visits
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,8 @@ PATIENCE = 2
 """Time-outs in a row after which a member is tried less often."""
 VISIT_LIMIT = 3.0
 """Seconds that a visit may take, so that a hung database doesn't keep its server's healthy ones waiting."""
+GOODBYE = 0.25
+"""Seconds to wait for a visit to have ended on the server, so that there are never more than three sessions there."""
 
 
 @dataclass(slots=True)
@@ -55,6 +58,7 @@ class Access:
     tls: dict[str, str] = field(default_factory=dict)
     primary: Address | None = None
     visits: Visits = field(default_factory=lambda: Visits(VISITS))
+    locks: DatabaseLocks = field(default_factory=DatabaseLocks)
 
     def open(self, address: Address, database: str, deadline: Deadline) -> Connection:
         """A new session; the password is read again each time, so that a rotated one is used. Raises Unavailable."""
@@ -140,6 +144,13 @@ class _Member:
             self._connection = None
         return asked
 
+    def locked_databases(self, deadline: Deadline) -> frozenset[str] | None:
+        """The databases that can't be logged in to; None where no session is held."""
+        if self._connection is None:
+            return None
+        result = self._connection.batch([Statement(LOCKED, DEFAULT_LIMIT)], deadline)[0]
+        return None if result.failure is not None else frozenset(row["name"] for row in result.rows)
+
     def close(self) -> None:
         """End the held session."""
         connection, self._connection = self._connection, None
@@ -155,6 +166,7 @@ class Cluster:
         self._members = [_Member(access, address) for address in access.addresses]
         self._threads = ThreadPoolExecutor(len(self._members), "member") if len(self._members) > 1 else None
         self._lock = threading.Lock()
+        access.locks.ask = self._locked_databases
 
     @property
     def round_trips(self) -> int:
@@ -173,6 +185,15 @@ class Cluster:
             if answered.down is None and answered.role is On.PRIMARY:
                 self.access.primary = member.address
         return Reply(self._outcomes(collectors, asked), self._down(asked), self._samples(asked))
+
+    def _locked_databases(self, deadline: Deadline) -> frozenset[str] | None:
+        if not self._lock.acquire(timeout=deadline.left()):
+            return None
+        try:
+            primary = next((member for member in self._members if member.role is On.PRIMARY), None)
+            return primary.locked_databases(deadline) if primary else None
+        finally:
+            self._lock.release()
 
     def _outcomes(self, collectors: Sequence[Collector], asked: Sequence[Asked]) -> dict[str, Outcome]:
         return {collector.name: self._outcome(collector, asked) for collector in collectors}
@@ -233,6 +254,7 @@ class Database:
         """Visit the database; where it hung before, only when its turn comes."""
         deadline = deadline.sooner(VISIT_LIMIT)
         try:
+            self.access.locks.check(self.name)
             with self.access.visits.enter(self, deadline) as visit:
                 asked = self._visit(collectors, deadline)
                 visit.failure = asked.down
@@ -245,8 +267,9 @@ class Database:
         for address in self.access.in_order():
             try:
                 connection = self.access.open(address, self.name, deadline)
-            except Unavailable as failure:
-                if failure.reason in (Reason.DATABASE_MISSING, Reason.AUTHENTICATION, Reason.PERMISSION):
+            except Unavailable as refused:
+                failure = self.access.locks.explain(self.name, refused)
+                if failure.reason in (Reason.DATABASE_MISSING, Reason.AUTHENTICATION, Reason.PERMISSION, Reason.LOCKED):
                     return Asked(down=failure)
                 asked = Asked(down=failure)
                 continue
@@ -255,7 +278,7 @@ class Database:
                     continue
                 return self._batch(connection, collectors, str(address), deadline)
             finally:
-                connection.close()
+                connection.close(GOODBYE)
         return asked
 
     def _batch(self, connection: Connection, collectors: Sequence[Collector], member: str, deadline: Deadline) -> Asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -50,44 +51,39 @@ class Link:
         wait_until(lambda: self.primary.value("postgres", level), 60, "the standby has all")
 
 
-_links: dict[int, Link] = {}
-_lively: dict[int, PostgresServer] = {}
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def lively(postgres_version: PostgresBinaries, postgres_servers: Servers) -> PostgresServer:
+def lively(postgres_version: PostgresBinaries, postgres_servers: Servers) -> Iterator[PostgresServer]:
     """A shared server on which all that is watched can happen, once for each version."""
-    major = postgres_version.major
-    if major not in _lively:
-        more = {"reserved_connections": "2"} if major >= 16 else {}
-        server = PostgresServer.create(postgres_servers.run, postgres_version, f"lively{major}", {**_SETTINGS, **more})
-        _lively[major] = server.start()
-        _make_roles(server)
-    return _lively[major]
+    more = {"reserved_connections": "2"} if postgres_version.major >= 16 else {}
+    name = f"lively{next(_numbers)}"
+    server = PostgresServer.create(postgres_servers.run, postgres_version, name, {**_SETTINGS, **more}).start()
+    _make_roles(server)
+    yield server
+    server.remove()
 
 
 @pytest.fixture(scope="session")
 def _link(postgres_version: PostgresBinaries, postgres_servers: Servers) -> Iterator[Link]:
-    major = postgres_version.major
-    if major not in _links:
-        primary = PostgresServer.create(
-            postgres_servers.run, postgres_version, f"linked{major}", {"synchronous_commit": "on"}
-        ).start()
-        _make_roles(primary)
-        proxy = TcpProxy(primary.host, primary.port)
-        # The standby says how far it is each second, also when nothing happens; ten seconds is the default.
-        settings = {
-            "wal_receiver_status_interval": "1s",
-            "hot_standby_feedback": "on",
-            "wal_retrieve_retry_interval": "200ms",
-        }
+    number = next(_numbers)
+    settings = {"synchronous_commit": "on", "wal_keep_size": "64MB"}
+    primary = PostgresServer.create(postgres_servers.run, postgres_version, f"linked{number}", settings).start()
+    _make_roles(primary)
+    # The standby says how far it is each second, also when nothing happens; ten seconds is the default.
+    settings = {
+        "wal_receiver_status_interval": "1s",
+        "hot_standby_feedback": "on",
+        "wal_retrieve_retry_interval": "200ms",
+    }
+    with TcpProxy(primary.host, primary.port) as proxy:
         through = (proxy.host, proxy.port)
-        standby = primary.add_standby(
-            f"follower{major}", application_name="follower", through=through, settings=settings
-        )
-        _links[major] = Link(primary, standby.start(), proxy)
-    yield _links[major]
-    _links[major].proxy.close()
+        name = f"follower{number}"
+        standby = primary.add_standby(name, application_name="follower", through=through, settings=settings)
+        yield Link(primary, standby.start(), proxy)
+        standby.remove()
+    primary.remove()
 
 
 @pytest.fixture

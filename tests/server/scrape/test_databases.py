@@ -170,6 +170,30 @@ def test_an_upgrade_that_holds_or_awaits_a_lock(
     assert watched.ask("odoo_upgrade").failing == {}
 
 
+def test_a_database_that_is_itself_locked_gets_no_logins_that_wait(
+    server: PostgresServer, watching: Watching, odoo: Callable[[str], str]
+) -> None:
+    """A rename, a drop or a copy under way: a login would wait on the server, and stay there when we have given up."""
+    for number in range(6):
+        odoo(f"odoo_held{number}")
+    watched = watch(watching, server)
+    with server.connect(autocommit=False) as holder:
+        for number in range(6):
+            holder.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                    sql.Identifier(f"odoo_held{number}"), sql.Identifier(f"odoo_away{number}")
+                )
+            )
+        for _ in range(3):
+            for number in range(6):
+                facts = watched.ask(f"odoo_held{number}")
+                assert (facts.up, facts.reason) == (False, "locked")
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'object'"
+        assert server.value("postgres", waiting) <= 1
+        holder.rollback()
+    wait_until(lambda: all(watched.ask(f"odoo_held{number}").up for number in range(6)), 20, "all are well again")
+
+
 def test_a_column_that_an_upgrade_takes_away_is_missing_not_zero(
     server: PostgresServer, watching: Watching, odoo: Callable[[str], str]
 ) -> None:
