@@ -14,9 +14,9 @@ from closewatch.core.scrape import Scrape
 from closewatch.explain import wrong
 from closewatch.odoo.settings import OdooTarget
 from closewatch.registry import Registry
+from closewatch.sources.pgaccess import Access
 from closewatch.sources.pgbatch import COLUMNS, UNREADABLE, readable_columns
 from closewatch.sources.pgconn import Connection, Statement
-from closewatch.sources.postgres import Access
 
 MONITORS = "SELECT pg_catalog.pg_has_role(current_user, 'pg_monitor', 'USAGE') AS has"
 

@@ -14,7 +14,8 @@ from closewatch.discovery import Found, Seen
 from closewatch.kinds import KINDS
 from closewatch.odoo.settings import OdooTarget
 from closewatch.postgresql.settings import PostgresqlTarget
-from closewatch.sources.postgres import Access, Cluster, Database
+from closewatch.sources.pgaccess import Access
+from closewatch.sources.postgres import Cluster, Database
 
 Key = tuple[str, str]
 

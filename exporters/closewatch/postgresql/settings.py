@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from closewatch.core.secrets import Secret
 from closewatch.core.settings import ConfigPath, Model, TargetSettings
+from closewatch.sources.pgaccess import Access
 from closewatch.sources.pgconn import Address
-from closewatch.sources.postgres import Access
 
 DISCOVERY_GROUPS = ("tenant", "environment")
 DEFAULT_PORT = 5432

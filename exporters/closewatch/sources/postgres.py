@@ -7,10 +7,8 @@ session is held; databases are visited: open, one batch, close, few at once on a
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import structlog
 
@@ -18,12 +16,11 @@ from closewatch.core.collectors import Collector, On
 from closewatch.core.deadline import Deadline
 from closewatch.core.families import Family, Gauge, Sample
 from closewatch.core.reasons import Reason, Unavailable
-from closewatch.core.secrets import Secret, SecretError
 from closewatch.core.source import Outcome, Reply
-from closewatch.sources.dblocks import LOCKED, DatabaseLocks
+from closewatch.sources.pgaccess import Access
 from closewatch.sources.pgbatch import Asked, ask_all, chosen
-from closewatch.sources.pgconn import DEFAULT_LIMIT, Address, Connection, Statement
-from closewatch.sources.visits import Visits
+from closewatch.sources.pgconn import Connection
+from closewatch.sources.pgmember import Member
 
 log = structlog.get_logger(__name__)
 
@@ -37,125 +34,10 @@ CLOCK_OFFSET = Gauge(
 )
 FAMILIES: tuple[Family, ...] = (MEMBERS, MEMBER_UP, CLOCK_OFFSET)
 
-VISITS = 2
-"""Short sessions at once on a server; with the held one that makes three."""
-PATIENCE = 2
-"""Time-outs in a row after which a member is tried less often."""
 VISIT_LIMIT = 3.0
 """Seconds that a visit may take, so that a hung database doesn't keep its server's healthy ones waiting."""
 GOODBYE = 0.25
 """Seconds to wait for a visit to have ended on the server, so that there are never more than three sessions there."""
-
-
-@dataclass(slots=True)
-class Access:
-    """How to log in to the members of a cluster, and what is known of them. Shared by the cluster and its databases."""
-
-    addresses: tuple[Address, ...]
-    user: str
-    password: Secret | None = None
-    database: str = "postgres"
-    tls: dict[str, str] = field(default_factory=dict)
-    primary: Address | None = None
-    visits: Visits = field(default_factory=lambda: Visits(VISITS))
-    locks: DatabaseLocks = field(default_factory=DatabaseLocks)
-
-    def open(self, address: Address, database: str, deadline: Deadline) -> Connection:
-        """A new session; the password is read again each time, so that a rotated one is used. Raises Unavailable."""
-        parameters = {
-            "user": self.user,
-            "dbname": database,
-            "application_name": "closewatch",
-            "client_encoding": "UTF8",
-            "gssencmode": "disable",
-            "sslmode": "prefer",
-            **self.tls,
-        }
-        if not parameters["sslmode"].startswith(("require", "verify")):
-            parameters["require_auth"] = "!password"  # never the password in clear text to whoever answers
-        if self.password is not None:
-            try:
-                parameters["password"] = self.password.read()
-            except SecretError as error:
-                raise Unavailable(Reason.SECRET, str(error)) from None
-        return Connection.open(address, parameters, deadline)
-
-    def in_order(self) -> list[Address]:
-        """The members, the one last known as primary first."""
-        return sorted(self.addresses, key=lambda address: address != self.primary)
-
-
-class _Member:
-    """One server of a cluster and its held session; tried less often while it hangs."""
-
-    LONGEST_PAUSE = 30.0
-
-    def __init__(self, access: Access, address: Address) -> None:
-        self.access = access
-        self.address = address
-        self.role: On | None = None
-        self._connection: Connection | None = None
-        self._hung = 0
-        self._next = 0.0
-        self._failure: Unavailable | None = None
-
-    @property
-    def round_trips(self) -> int:
-        """Batches sent on the session held now."""
-        return self._connection.round_trips if self._connection else 0
-
-    def ask(self, collectors: Sequence[Collector], deadline: Deadline) -> Asked:
-        """One batch; a second one only where the role turned out to be another than assumed."""
-        if self._failure is not None and time.monotonic() < self._next:
-            return Asked(down=self._failure)
-        asked = self._attempt(collectors, deadline)
-        if asked.down is None:
-            self._hung, self._failure = 0, None
-        elif asked.down.reason is Reason.TIMEOUT:
-            self._hung += 1
-            self._failure = asked.down
-            self._next = time.monotonic() + (0 if self._hung < PATIENCE else min(2.0**self._hung, self.LONGEST_PAUSE))
-        else:
-            self._failure = None
-        return asked
-
-    def _attempt(self, collectors: Sequence[Collector], deadline: Deadline) -> Asked:
-        held = self._connection is not None
-        asked = self._batch(collectors, deadline)
-        if held and asked.down is not None and asked.down.reason is not Reason.TIMEOUT and deadline.left() > 0:
-            asked = self._batch(collectors, deadline)  # the held session had ended: the server may well be there
-        if asked.down is None and asked.role is not self.role:
-            self.role = asked.role
-            asked = self._batch(collectors, deadline)
-        return asked
-
-    def _batch(self, collectors: Sequence[Collector], deadline: Deadline) -> Asked:
-        try:
-            connection = self._connection
-            if connection is None:
-                connection = self._connection = self.access.open(self.address, self.access.database, deadline)
-                if connection.in_recovery is not None:
-                    self.role = On.STANDBY if connection.in_recovery else On.PRIMARY
-        except Unavailable as failure:
-            return Asked(down=failure)
-        mine = [collector for collector in collectors if collector.on in (On.EACH, self.role)]
-        asked = ask_all(connection, mine, str(self.address), deadline)
-        if connection.closed:
-            self._connection = None
-        return asked
-
-    def locked_databases(self, deadline: Deadline) -> frozenset[str] | None:
-        """The databases that can't be logged in to; None where no session is held."""
-        if self._connection is None:
-            return None
-        result = self._connection.batch([Statement(LOCKED, DEFAULT_LIMIT)], deadline)[0]
-        return None if result.failure is not None else frozenset(row["name"] for row in result.rows)
-
-    def close(self) -> None:
-        """End the held session."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
 
 
 class Cluster:
@@ -163,7 +45,7 @@ class Cluster:
 
     def __init__(self, access: Access) -> None:
         self.access = access
-        self._members = [_Member(access, address) for address in access.addresses]
+        self._members = [Member(access, address) for address in access.addresses]
         self._threads = ThreadPoolExecutor(len(self._members), "member") if len(self._members) > 1 else None
         self._lock = threading.Lock()
         access.locks.ask = self._locked_databases
