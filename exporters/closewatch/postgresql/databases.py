@@ -2,7 +2,7 @@
 
     closewatch_postgresql_database_size_bytes{database="odoo_acme"} 4.2e+10
 
-The server looks at every file of a database for this: 10 ms for one with Odoo's tables, seconds for hundreds of them.
+The server looks at every file of a database for this: 5 ms for one with Odoo's tables, seconds for hundreds of them.
 So it is asked every five minutes and stops after 2 s. A third of the databases has its turn first each time, and what
 was not reached keeps its size from before, for 20 minutes at most. Shown are the 500 largest by name, and the rest
 together as "other".
