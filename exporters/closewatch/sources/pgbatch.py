@@ -136,6 +136,8 @@ def _planned(collector: Collector, version: int, columns: frozenset[str] | None,
                 mine.append((collector, name, query))
                 break
             why = lacking or why
+            if lacking is not None and lacking.reason is Reason.PERMISSION and not query.optional:
+                return Outcome(failure=lacking)  # a poorer question would hide that a grant is missing
         else:
             if not any(query.optional for query in chosen(alternatives)):
                 return Outcome(failure=why)

@@ -26,7 +26,7 @@ from closewatch.sources.resolve import resolve
 
 SESSION = (
     "-c default_transaction_read_only=on -c lock_timeout=100 -c statement_timeout={limit}"
-    " -c idle_in_transaction_session_timeout=10000 -c search_path=pg_catalog"
+    " -c idle_in_transaction_session_timeout=10000 -c search_path=pg_catalog -c jit=off"
 )
 """Set before anything runs. A query behind a waiting ALTER TABLE makes Odoo wait behind it: hence the lock limit."""
 

@@ -218,6 +218,16 @@ def test_a_right_that_was_taken_away(server: PostgresServer, watching: Watching,
     assert watched.ask("odoo_rights").failing == {"cron": "permission"}
 
 
+def test_a_right_that_only_the_richer_question_needs(
+    server: PostgresServer, watching: Watching, odoo: Callable[[str], str]
+) -> None:
+    """A poorer question would be answered, and hide that what it doesn't ask for is missing."""
+    odoo("odoo_poorer")
+    server.sql("odoo_poorer", f"REVOKE SELECT (failure_count) ON public.ir_cron FROM {ROLE}")
+    watched = watch(watching, server)
+    assert watched.ask("odoo_poorer").failing == {"cron": "permission"}
+
+
 def test_a_database_that_is_not_odoos(server: PostgresServer, watching: Watching, odoo: Callable[[str], str]) -> None:
     odoo("odoo_real")
     server.create_database("odoo_fake")
