@@ -22,8 +22,12 @@ from closewatch.sources.query import Query
 NAME = "discovery"
 UNWATCHED_REASONS = ("unmatched", "no_connect", "name_clash")
 
+# A cluster without an encoding may hold a name that is no valid text: it must not hide all others.
 DATABASES = """
-SELECT d.datname::text AS name, pg_catalog.has_database_privilege(d.oid, 'CONNECT') AS connect
+SELECT CASE WHEN pg_catalog.getdatabaseencoding() = 'SQL_ASCII'
+            THEN pg_catalog.encode(pg_catalog.convert_to(d.datname::text, 'SQL_ASCII'), 'escape')
+            ELSE d.datname::text END AS name,
+       pg_catalog.has_database_privilege(d.oid, 'CONNECT') AS connect
   FROM pg_catalog.pg_database d
  WHERE d.datallowconn AND NOT d.datistemplate AND d.datconnlimit <> -2
  ORDER BY d.datname
