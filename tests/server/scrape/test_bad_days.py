@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
+import pytest
 
 from closewatch.core.deadline import Deadline
 from closewatch.demo.engines.postgres import PostgresServer
@@ -250,10 +251,15 @@ def test_impatient_second_scrape_says_busy(
     proxy.resume()
 
 
-def test_clock_difference_is_measured(postgres_server: PostgresServer, watching: Watching) -> None:
+def test_clock_difference_is_measured(
+    postgres_server: PostgresServer, watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
     grant(postgres_server)
-    facts = watching(cluster(postgres_server.address)).ask("pg")
-    assert abs(facts.one("postgresql_clock_offset_seconds")) < 1
+    watched = watching(cluster(postgres_server.address))
+    assert abs(watched.ask("pg").one("postgresql_clock_offset_seconds")) < 1
+    now = time.time
+    monkeypatch.setattr("closewatch.sources.pgbatch.time.time", lambda: now() + 120)
+    assert -121 < watched.ask("pg").one("postgresql_clock_offset_seconds") < -119
 
 
 def test_role_is_refused_writes(postgres_server: PostgresServer, watching: Watching) -> None:

@@ -1,0 +1,30 @@
+"""The overview dashboard on the demo's Prometheus: no query errs, no panel that must show something is empty."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from closewatch.demo.stack import Stack
+from tests.dashboards.queries import needs_data, other_queries, panel_queries
+from tests.fixtures.servers import need_programs
+
+pytestmark = [pytest.mark.demo, pytest.mark.slow, pytest.mark.timeout(300)]
+OVERVIEW = json.loads((Path(__file__).parents[2] / "dashboards" / "closewatch-overview.json").read_text())
+
+
+def test_panels_answer_on_the_demos_prometheus(pytestconfig):
+    need_programs(pytestconfig, "prometheus", "alertmanager")
+    queries = panel_queries(OVERVIEW, rate_interval="20s")
+    with Stack() as stack:
+        stack.start(lambda _: None)
+        stack.wait_healthy()
+        for _, expr in other_queries(OVERVIEW):
+            stack.prometheus.query(expr)
+        empty, deadline = needs_data(OVERVIEW), time.monotonic() + 60
+        while empty and time.monotonic() < deadline:
+            empty -= {title for title, expr in queries if stack.prometheus.query(expr)}
+    assert empty == set()
