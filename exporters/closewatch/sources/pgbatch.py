@@ -13,7 +13,8 @@ from closewatch.core.collectors import Answer, Collector, On
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.core.source import Outcome
-from closewatch.sources.pgconn import Connection, Result, Rows, Statement
+from closewatch.sources.pgconn import Connection, Result, Statement
+from closewatch.sources.pgrows import Rows
 from closewatch.sources.query import Query
 
 log = structlog.get_logger(__name__)

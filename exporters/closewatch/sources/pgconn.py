@@ -15,13 +15,14 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from psycopg import pq
 
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.sources.pgerrors import connect_reason, statement_reason
+from closewatch.sources.pgrows import Rows, rows_of
 from closewatch.sources.resolve import resolve
 
 SESSION = (
@@ -31,9 +32,7 @@ SESSION = (
 """Set before anything runs. A query behind a waiting ALTER TABLE makes Odoo wait behind it: hence the lock limit."""
 
 DEFAULT_LIMIT = 0.2
-MAX_ROWS = 50_000
-
-Rows = list[dict[str, Any]]
+UNPREPARED = b""
 
 
 class Address(NamedTuple):
@@ -69,6 +68,7 @@ class Connection:
         self._pgconn = pgconn
         self.version = pgconn.server_version
         self.round_trips = 0
+        self._prepared: dict[str, bytes] = {}
 
     @classmethod
     def open(cls, address: Address, parameters: dict[str, str], deadline: Deadline) -> Connection:
@@ -133,6 +133,8 @@ class Connection:
                 now = time.monotonic()
                 outcome.seconds, began = now - began, now
                 outcomes.append(outcome)
+                if outcome.failure is not None and statement.sql in self._prepared:
+                    self._prepared[statement.sql] = UNPREPARED
         except Unavailable as fault:
             self.close()
             outcomes += [Result([], 0.0, fault) for _ in statements[len(outcomes) :]]
@@ -148,8 +150,24 @@ class Connection:
             self._pgconn.send_query_params(
                 b"SELECT pg_catalog.set_config('statement_timeout', $1, true)", [limit], param_types=[25]
             )
-        self._pgconn.send_query_params(statement.sql.encode(), None)
+        name = self._prepare(statement.sql)
+        if name == UNPREPARED:
+            self._pgconn.send_query_params(statement.sql.encode(), None)
+        else:
+            self._pgconn.send_query_prepared(name, None)
         self._pgconn.pipeline_sync()
+
+    def _prepare(self, sql: str) -> bytes:
+        """The name under which the server keeps the plan, from a session's second batch on: a visit has only one.
+
+        What failed once, whatever the cause, is planned anew each time.
+        """
+        if sql not in self._prepared:
+            if self.round_trips == 0:
+                return UNPREPARED
+            self._prepared[sql] = f"q{len(self._prepared)}".encode()
+            self._pgconn.send_prepare(self._prepared[sql], sql.encode())
+        return self._prepared[sql]
 
     def _flush(self, deadline: Deadline) -> None:
         while self._pgconn.flush() == 1:
@@ -173,7 +191,7 @@ class Connection:
                 commands -= 1
                 if commands == 0:
                     try:
-                        rows = _rows(result)
+                        rows = rows_of(result)
                     except Unavailable as invalid:
                         failure = invalid
             elif status == pq.ExecStatus.FATAL_ERROR and failure is None:
@@ -243,11 +261,6 @@ def _one_write(fd: int) -> Iterator[None]:
             view.detach()
 
 
-_INTEGERS = frozenset({20, 21, 23, 26, 28})  # int8, int2, int4, oid, xid
-_FLOATS = frozenset({700, 701, 1700})  # float4, float8, numeric
-_BOOL = 16
-
-
 def _await_end(fd: int, patience: float) -> None:
     """Wait until the other side has closed the connection; then close this side."""
     deadline = Deadline.after(patience)
@@ -256,31 +269,6 @@ def _await_end(fd: int, patience: float) -> None:
             _wait(fd, deadline)
             if not view.recv(4096):
                 return
-
-
-def _rows(result: pq.abc.PGresult) -> Rows:
-    if result.ntuples > MAX_ROWS:
-        raise Unavailable(Reason.INVALID_ANSWER, f"more than {MAX_ROWS} rows")
-    columns = [
-        (index, (result.fname(index) or b"").decode(errors="replace"), result.ftype(index))
-        for index in range(result.nfields)
-    ]
-    return [
-        {name: _value(result.get_value(row, index), kind) for index, name, kind in columns}
-        for row in range(result.ntuples)
-    ]
-
-
-def _value(raw: bytes | None, kind: int) -> bool | int | float | str | None:
-    if raw is None:
-        return None
-    if kind in _INTEGERS:
-        return int(raw)
-    if kind in _FLOATS:
-        return float(raw)
-    if kind == _BOOL:
-        return raw == b"t"
-    return raw.decode(errors="replace")
 
 
 def _quoted(value: str) -> str:
