@@ -11,6 +11,7 @@ from closewatch.core import meta
 from closewatch.core.collectors import Collector, On
 from closewatch.core.families import Family
 from closewatch.kinds import KINDS
+from closewatch.sources import postgres
 from tools.markdown import cell, table
 
 INTRODUCTION = """# Metrics
@@ -86,9 +87,7 @@ def _collector(kind: str, collector: Collector) -> Iterator[str]:
 def _of_the_source(kind: str, collectors: Iterable[Collector]) -> Iterator[str]:
     """Families that no collector gives: the way of asking knows them (which members answer, the clock)."""
     given = {family for one in collectors for family in one.families}
-    modules = [module for name, module in sys.modules.items() if name.startswith("closewatch.sources.")]
-    found = {value for module in modules for value in vars(module).values() if isinstance(value, Family)}
-    families = [one for one in found - given if one.name.startswith(f"closewatch_{kind}_")]
+    families = [one for one in set(postgres.FAMILIES) - given if one.name.startswith(f"closewatch_{kind}_")]
     if families:
         yield f"### {kind}: the connection\n"
         yield "Known from asking, without a question of their own.\n"

@@ -26,7 +26,8 @@ from tests.fixtures.postgres import Pair, fits
 pytestmark = pytest.mark.server
 
 OWNER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may have ignored for all in its background
 from closewatch.demo.engines.binaries import newest_postgres
 from closewatch.demo.engines.folder import RunFolder
 from closewatch.demo.engines.postgres import PostgresServer
