@@ -49,7 +49,6 @@ REASONS = {
     "no_primary": ("no_primary: no member accepts writes", RED),
     "over_budget": ("over_budget: answers too slowly, left out for a while", YELLOW),
     "busy": ("busy: the previous question still runs", YELLOW),
-    "backoff": ("backoff: failed before, asked again later", YELLOW),
     "read_only_violation": ("read_only_violation: a question tried to write", RED),
     "connection_lost": ("connection_lost: cut in the middle of an answer", RED),
     "invalid_answer": ("invalid_answer: not what was expected", ORANGE),

@@ -27,7 +27,6 @@ class Reason(enum.StrEnum):
     NO_PRIMARY = "no_primary"
     OVER_BUDGET = "over_budget"
     BUSY = "busy"
-    BACKOFF = "backoff"
     READ_ONLY_VIOLATION = "read_only_violation"
     CONNECTION_LOST = "connection_lost"
     INVALID_ANSWER = "invalid_answer"
@@ -57,7 +56,6 @@ _WORDS = {
     Reason.NO_PRIMARY: "no member of the cluster accepts writes",
     Reason.OVER_BUDGET: "the collector ran over its time limit twice and is left out for a while",
     Reason.BUSY: "an earlier scrape of this target is still running, or all of its server's slots are taken",
-    Reason.BACKOFF: "failed repeatedly: not tried at every scrape",
     Reason.READ_ONLY_VIOLATION: "a statement tried to write; the session is read-only",
     Reason.CONNECTION_LOST: "the connection broke before the answer was complete",
     Reason.INVALID_ANSWER: "the answer does not have the expected form",
