@@ -22,7 +22,7 @@ from grafana_foundation_sdk.models import dashboard as dm
 from grafana_foundation_sdk.models import prometheus as pm
 
 UID = "closewatch-overview"
-RUNBOOKS = "https://docs.closewatch.dev/runbooks"
+RUNBOOKS = "https://docs.closewatch.example/runbooks"
 DATASOURCE = dm.DataSourceRef(type_val="prometheus", uid="${datasource}")
 Panel = sb.Panel | tb.Panel | tlb.Panel | tsb.Panel
 

@@ -25,7 +25,7 @@ GOLDEN = Path(__file__).parent / "golden"
 # An alert that began long ago is sent at once, without the others of its group: so these begin in the future.
 STARTS = datetime(2031, 1, 2, 2, 14, tzinfo=UTC)
 ENDS = datetime(2031, 1, 3, tzinfo=UTC)
-BOOKS = "https://docs.closewatch.dev"
+BOOKS = "https://docs.closewatch.example"
 
 Labels = dict[str, str]
 

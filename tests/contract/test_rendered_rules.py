@@ -38,7 +38,7 @@ def test_every_link_gets_the_installations_address(tmp_path: Path) -> None:
     )
     for path in tmp_path.glob("*.yml"):
         text = path.read_text(encoding="utf-8")
-        assert "docs.closewatch.dev" not in text
+        assert "docs.closewatch.example" not in text
         for rule in alerts(read(path)):
             given = rule["annotations"]
             assert given["runbook_url"] == f"https://wiki.example.com/rb/{rule['alert']}"

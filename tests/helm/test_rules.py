@@ -45,9 +45,9 @@ def test_overrides_change_what_they_name(helm: Helm) -> None:
     expected = copy.deepcopy(RULES)
     for name, file in expected.items():
         text = yaml.safe_dump(file, width=10**6)
-        text = text.replace("https://docs.closewatch.dev/runbooks", "https://wiki.example.com/runbooks")
+        text = text.replace("https://docs.closewatch.example/runbooks", "https://wiki.example.com/runbooks")
         expected[name] = yaml.safe_load(
-            text.replace("https://docs.closewatch.dev/grafana", "https://grafana.example.com")
+            text.replace("https://docs.closewatch.example/grafana", "https://grafana.example.com")
         )
     for file in expected.values():
         file["groups"] = [group for group in file["groups"] if group["name"] != "closewatch-delivery"]
@@ -64,7 +64,7 @@ def test_overrides_change_what_they_name(helm: Helm) -> None:
     found = rule_files(helm(values))
 
     assert found == {name: file for name, file in expected.items() if file["groups"]}
-    assert "docs.closewatch.dev" not in str(found)
+    assert "docs.closewatch.example" not in str(found)
 
 
 @pytest.mark.parametrize("values", [OPERATOR | NOTIFY, OPERATOR, VALUES["kube-prometheus-stack"]])
@@ -136,8 +136,8 @@ def test_runbooks_of_ones_own_are_what_dashboards_lead_to(helm: Helm) -> None:
 
     after = config["data"]["closewatch-overview.json"]
 
-    assert before.count("https://docs.closewatch.dev/runbooks") == 1
-    assert after == before.replace("https://docs.closewatch.dev/runbooks", "https://wiki.example.com/runbooks")
+    assert before.count("https://docs.closewatch.example/runbooks") == 1
+    assert after == before.replace("https://docs.closewatch.example/runbooks", "https://wiki.example.com/runbooks")
     assert config["metadata"]["annotations"] == {"grafana_folder": "Finance"}
 
 

@@ -14,8 +14,8 @@ import yaml
 
 from closewatch.resources import find_data
 
-RUNBOOK_BASE = "https://docs.closewatch.dev/runbooks"
-GRAFANA_BASE = "https://docs.closewatch.dev/grafana"
+RUNBOOK_BASE = "https://docs.closewatch.example/runbooks"
+GRAFANA_BASE = "https://docs.closewatch.example/grafana"
 """What the committed files carry: the public documentation."""
 MODES = ("notify", "observe")
 OBSERVED = "closewatch_mode: observe"

@@ -11,10 +11,10 @@ Values change them only as data: marked in observe mode, with the addresses of t
 {{- fail (printf "%s is missing or empty: was the chart copied without following its links?" (index . 1)) -}}
 {{- end -}}
 {{- with $root.Values.alerting.runbookBase -}}
-{{- $text = replace "https://docs.closewatch.dev/runbooks" (trimSuffix "/" .) $text -}}
+{{- $text = replace "https://docs.closewatch.example/runbooks" (trimSuffix "/" .) $text -}}
 {{- end -}}
 {{- with $root.Values.alerting.grafanaBase -}}
-{{- $text = replace "https://docs.closewatch.dev/grafana" (trimSuffix "/" .) $text -}}
+{{- $text = replace "https://docs.closewatch.example/grafana" (trimSuffix "/" .) $text -}}
 {{- end -}}
 {{- $text -}}
 {{- end }}
