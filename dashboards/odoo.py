@@ -160,6 +160,7 @@ def _crons() -> list[Panel]:
             "How long ago the action that waits longest should have run.",
             "s",
             [query(top(ODOO.age("closewatch_odoo_cron_oldest_due_timestamp_seconds")), NAME)],
+            none="No action is due.",
             limits=Limits(alerts=("OdooCronLate", "OdooCronsBlocked")),
         ),
         chart(
