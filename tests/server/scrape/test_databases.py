@@ -12,25 +12,9 @@ from psycopg import sql
 from closewatch.core.deadline import Deadline
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.demo.engines.process import wait_until
-from tests.fixtures.watch import ROLE, Watched, grant
+from tests.fixtures.watch import ROLE, SCHEMA, Watched, grant
 
 Watching = Callable[..., Watched]
-
-SCHEMA = """
-CREATE TABLE public.ir_module_module
-    (id serial PRIMARY KEY, name varchar, state varchar, latest_version varchar);
-INSERT INTO public.ir_module_module (name, state, latest_version) VALUES ('base', 'installed', '18.0.1.3');
-CREATE TABLE public.ir_config_parameter (id serial PRIMARY KEY, key varchar, value text);
-CREATE TABLE public.ir_cron (id serial PRIMARY KEY, cron_name varchar, active bool,
-    nextcall timestamp, lastcall timestamp, interval_number int, interval_type varchar,
-    failure_count int, first_failure_date timestamp);
-CREATE TABLE public.ir_cron_trigger (id serial PRIMARY KEY, cron_id int, call_at timestamp);
-GRANT SELECT (name, state, latest_version) ON public.ir_module_module TO closewatch;
-GRANT SELECT (key) ON public.ir_config_parameter TO closewatch;
-GRANT SELECT (id, active, nextcall, lastcall, interval_number, interval_type, failure_count, first_failure_date)
-    ON public.ir_cron TO closewatch;
-GRANT SELECT (cron_id, call_at) ON public.ir_cron_trigger TO closewatch;
-"""
 
 
 @pytest.fixture
