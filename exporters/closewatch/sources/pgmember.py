@@ -31,11 +31,6 @@ class Member:
         self._next = 0.0
         self._failure: Unavailable | None = None
 
-    @property
-    def round_trips(self) -> int:
-        """Batches sent on the session held now."""
-        return self._connection.round_trips if self._connection else 0
-
     def ask(self, collectors: Sequence[Collector], deadline: Deadline) -> Asked:
         """One batch; a second one only where the role turned out to be another than assumed."""
         if self._failure is not None and time.monotonic() < self._next:

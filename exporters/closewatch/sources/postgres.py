@@ -50,11 +50,6 @@ class Cluster:
         self._lock = threading.Lock()
         access.locks.ask = self._locked_databases
 
-    @property
-    def round_trips(self) -> int:
-        """Batches sent on the sessions held now."""
-        return sum(member.round_trips for member in self._members)
-
     def ask(self, collectors: Sequence[Collector], deadline: Deadline) -> Reply:
         """Ask every member what its role can answer; all members at once."""
         with self._lock:
