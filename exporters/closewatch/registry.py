@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from closewatch import discovery
+from closewatch.core.collectors import Collector
 from closewatch.core.config import Config
+from closewatch.core.problems import ConfigError, Problem
 from closewatch.core.scrape import Scrape
+from closewatch.core.settings import TargetSettings
 from closewatch.core.targets import Target
 from closewatch.discovery import Found, Seen
 from closewatch.kinds import KINDS
 from closewatch.odoo.settings import OdooTarget
 from closewatch.postgresql.settings import PostgresqlTarget
-from closewatch.sources.pgaccess import Access
-from closewatch.sources.postgres import Cluster, Database
 
 Key = tuple[str, str]
 
@@ -33,19 +34,15 @@ class Registry:
         self._before = dict(before.by_key) if before else {}
         self.by_key: dict[Key, Scrape] = {}
         self._servers: dict[str, PostgresqlTarget] = {}
-        self._access: dict[str, Access] = {}
         self._explicit: dict[str, set[str]] = {}
         self._names: set[Key] = {(settings.kind, settings.name) for settings in config.targets}
         # A scrape that is taken over asks the registry in use, not the one that made it, what is watched.
         self.in_use: list[Registry] = before.in_use if before else [self]
         self._listed: list[int] = []
-        for settings in config.targets:
-            if isinstance(settings, PostgresqlTarget):
-                self._add_server(settings)
-        for settings in config.targets:
+        for settings in sorted(config.targets, key=lambda one: one.belongs_to is not None):
             if isinstance(settings, OdooTarget):
                 self._explicit.setdefault(settings.server, set()).add(settings.database)
-                self._add_database(settings)
+            self._add(settings)
         self._discover()
         self._before.clear()
 
@@ -71,11 +68,6 @@ class Registry:
         """The servers whose databases are discovered."""
         return [self.by_key["postgresql", name] for name, settings in self._servers.items() if settings.discover]
 
-    def access(self, target: Target) -> Access:
-        """How to log in to a target's server."""
-        settings = target.settings
-        return self._access[settings.server if isinstance(settings, OdooTarget) else settings.name]
-
     def expected(self, target: Target, now: datetime) -> bool:
         """Whether absence and age rules apply to the target at a time (aware): by its tenant's state and hours."""
         tenant = self.config.tenants.get(target.labels.get("tenant", ""))
@@ -88,48 +80,46 @@ class Registry:
             if id(scrape) not in kept:
                 scrape.close()
 
-    def _add_server(self, settings: PostgresqlTarget) -> None:
+    def _add(self, settings: TargetSettings) -> None:
+        """Watch a target; the one that it belongs to is watched already."""
+        above = self._above(settings)
+        inherited = above.target.labels if above else {}
+        # What belongs to nothing, and names no cell, is a cell of its own.
         target = Target.of(
-            "postgresql",
+            settings.kind,
             settings.name,
-            environment=settings.environment or "",
-            cell=settings.cell or settings.name,
-            tenant=settings.tenant,
+            environment=settings.environment or inherited.get("environment", ""),
+            cell=settings.cell or inherited.get("cell", settings.name),
+            tenant=settings.tenant or inherited.get("tenant"),
             settings=settings,
         )
-        collectors = KINDS["postgresql"].collectors
-        if settings.discover:
-            in_use = self.in_use
-            collectors = (*collectors, discovery.collector(lambda one, seen: in_use[0].match(one.name, seen)[1]))
-        scrape = self._kept(target, lambda: Scrape(target, Cluster(settings.access()), collectors))
-        assert isinstance(scrape.source, Cluster)
-        self._servers[settings.name] = settings
-        self._access[settings.name] = scrape.source.access
+        collectors = KINDS[settings.kind].collectors
+        if isinstance(settings, PostgresqlTarget):
+            self._servers[settings.name] = settings
+            if settings.discover:
+                in_use = self.in_use
+                collectors = (*collectors, discovery.collector(lambda one, seen: in_use[0].match(one.name, seen)[1]))
+        self._keep_or_make(target, above, collectors)
 
-    def _add_database(self, settings: OdooTarget) -> None:
-        server = self.by_key["postgresql", settings.server].target
-        target = Target.of(
-            "odoo",
-            settings.name,
-            environment=settings.environment or server.labels["environment"],
-            cell=settings.cell or server.labels["cell"],
-            tenant=settings.tenant or server.labels.get("tenant"),
-            settings=settings,
-        )
-        access = self._access[settings.server]
-        self._kept(
-            target, lambda: Scrape(target, Database(access, settings.database), KINDS["odoo"].collectors), access
-        )
+    def _above(self, settings: TargetSettings) -> Scrape | None:
+        if settings.belongs_to is None:
+            return None
+        field, kind = settings.belongs_to
+        name = getattr(settings, field)
+        return self.by_key[kind, name] if name is not None else None
 
-    def _kept(self, target: Target, make: Callable[[], Scrape], access: Access | None = None) -> Scrape:
-        """The scrape that there is for an unchanged target, else a new one; a changed one is closed by who made it."""
+    def _keep_or_make(self, target: Target, above: Scrape | None, collectors: tuple[Collector, ...]) -> None:
+        """Watch with the scrape that there is for an unchanged target below an unchanged one, else with a new one."""
         key = (target.kind, target.name)
         for known in (self.by_key.get(key), self._before.get(key)):
-            if known is not None and known.target == target and (access is None or known.source.access is access):  # type: ignore[attr-defined]
+            if known is not None and known.target == target and known.above is above:
                 self.by_key[key] = known
-                return known
-        self.by_key[key] = scrape = make()
-        return scrape
+                return
+        try:
+            source = target.settings.source(above.source if above else None)
+        except ModuleNotFoundError as error:
+            raise _extra_missing(self.config, target.kind, error) from error
+        self.by_key[key] = Scrape(target, source, collectors, above)
 
     def _discover(self) -> None:
         """Bring the discovered targets in line with what the servers list now; a server that is down keeps its own."""
@@ -147,7 +137,7 @@ class Registry:
         for key, settings in wanted.items():
             known = self.by_key.get(key)
             if known is None or known.target.settings != settings:
-                self._add_database(settings)
+                self._add(settings)
         self._listed = state
 
     def match(self, server: str, seen: Iterable[Seen]) -> tuple[list[Found], Mapping[str, int]]:
@@ -161,6 +151,13 @@ class Registry:
             return ("odoo", name) in self._names or (known is not None and known.target.settings.server != server)
 
         return discovery.match(seen, settings, self._explicit.get(server, ()), taken)
+
+
+def _extra_missing(config: Config, kind: str, error: ModuleNotFoundError) -> ConfigError:
+    if (error.name or "").startswith("closewatch"):
+        raise error
+    message = f"targets of kind {kind} need the package {error.name}; install it: pip install 'closewatch[{kind}]'"
+    return ConfigError([Problem(config.path, 0, "targets", message)])
 
 
 def _settings(server: str, found: Found) -> OdooTarget:

@@ -63,11 +63,17 @@ class Status:
 
 
 class Scrape:
-    """One target's scrape. Single flight: whoever comes while it runs hears the same answer."""
+    """One target's scrape. Single flight: whoever comes while it runs hears the same answer.
 
-    def __init__(self, target: Target, source: Source, collectors: Sequence[Collector]) -> None:
+    `above` is the scrape of the target that this one belongs to, whose login it shares.
+    """
+
+    def __init__(
+        self, target: Target, source: Source, collectors: Sequence[Collector], above: Scrape | None = None
+    ) -> None:
         self.target = target
         self.source = source
+        self.above = above
         self.status: Status | None = None
         self._states = [_State(collector, collector.memory()) for collector in collectors]
         self._turn = threading.Condition()

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from closewatch.core.hours import Hours, zone
+from closewatch.core.source import Source
 
 LABEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 
@@ -81,6 +82,10 @@ class TargetSettings(Model):
         description="The failure domain that tenants share, such as a database cluster. Alerts on it cover them.",
     )
     tenant: Label | None = Field(default=None, description="Whose it is. Left out for what tenants share.")
+
+    def source(self, above: Source | None) -> Source:
+        """The way to ask it; `above` is that of the target it belongs to. Imports its client here: an extra."""
+        raise NotImplementedError(type(self).__name__)
 
     def labels(self) -> dict[str, str]:
         """The target's labels, those that it has."""

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from closewatch.core.settings import TargetSettings
+from closewatch.core.source import Source
 
 
 class OdooTarget(TargetSettings):
@@ -17,3 +18,10 @@ class OdooTarget(TargetSettings):
     kind: Literal["odoo"]
     server: str = Field(description="Name of the postgresql target that the database lives on.")
     database: str = Field(min_length=1, max_length=63, description="Name of the database.")
+
+    def source(self, above: Source | None) -> Source:
+        """Asked by short visits, with its server's login and within its server's share of sessions."""
+        from closewatch.sources.postgres import Cluster, Database  # noqa: PLC0415 - psycopg is an extra
+
+        assert isinstance(above, Cluster)
+        return Database(above.access, self.database)

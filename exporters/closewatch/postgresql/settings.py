@@ -9,12 +9,11 @@ from pydantic import AfterValidator, Field, model_validator
 
 from closewatch.core.secrets import Secret
 from closewatch.core.settings import ConfigPath, Model, TargetSettings
-from closewatch.sources.pgaccess import Access
-from closewatch.sources.pgconn import Address
+from closewatch.core.source import Source
+from closewatch.sources.address import address
 
 DISCOVERY_GROUPS = ("tenant", "environment")
 DEFAULT_PORT = 5432
-LAST_PORT = 65_535
 
 
 def _pattern(text: str) -> str:
@@ -28,19 +27,8 @@ def _pattern(text: str) -> str:
     return text
 
 
-def address(text: str) -> Address:
-    """`host`, `host:port`, `[IPv6]:port`, or `/folder/of/the/socket:port`. Raises ValueError."""
-    found = re.fullmatch(
-        r"(?:\[(?P<v6>[0-9a-fA-F:.%]+)\]|(?P<host>/[^:]*|[^\s:/,\[\]@]+))(?::(?P<port>\d{1,5}))?", text
-    )
-    port = int(found["port"] or DEFAULT_PORT) if found else 0
-    if found is None or not 0 < port <= LAST_PORT:
-        raise ValueError("is not an address; write host, host:port, [IPv6 address]:port or /folder/of/the/socket")
-    return Address(found["v6"] or found["host"], port)
-
-
 def _address_text(text: str) -> str:
-    address(text)
+    address(text, DEFAULT_PORT)
     return text
 
 
@@ -102,10 +90,14 @@ class PostgresqlTarget(TargetSettings):
 
     @model_validator(mode="after")
     def _hosts_once(self) -> PostgresqlTarget:
-        if len(set(map(address, self.hosts))) < len(self.hosts):
+        if len({address(host, DEFAULT_PORT) for host in self.hosts}) < len(self.hosts):
             raise ValueError("hosts: the same address is there twice")
         return self
 
-    def access(self) -> Access:
-        """How sources log in to it."""
-        return Access(tuple(map(address, self.hosts)), self.user, self.password, self.database, self.tls.parameters())
+    def source(self, above: Source | None) -> Source:
+        """Asked as a cluster, by one held session a member."""
+        from closewatch.sources.pgaccess import Access  # noqa: PLC0415 - psycopg is an extra
+        from closewatch.sources.postgres import Cluster  # noqa: PLC0415
+
+        addresses = tuple(address(host, DEFAULT_PORT) for host in self.hosts)
+        return Cluster(Access(addresses, self.user, self.password, self.database, self.tls.parameters()))

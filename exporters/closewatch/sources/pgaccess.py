@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.core.secrets import Secret, SecretError
+from closewatch.sources.address import Address
 from closewatch.sources.dblocks import DatabaseLocks
-from closewatch.sources.pgconn import Address, Connection
+from closewatch.sources.pgconn import Connection
 from closewatch.sources.visits import Visits
 
 VISITS = 2

@@ -21,6 +21,7 @@ from psycopg import pq
 
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
+from closewatch.sources.address import Address
 from closewatch.sources.pgerrors import connect_reason, statement_reason
 from closewatch.sources.pgrows import Rows, rows_of
 from closewatch.sources.resolve import resolve
@@ -33,16 +34,6 @@ SESSION = (
 
 DEFAULT_LIMIT = 0.2
 UNPREPARED = b""
-
-
-class Address(NamedTuple):
-    """Where a server listens; `host` starting with / is the folder of a Unix socket."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Statement(NamedTuple):

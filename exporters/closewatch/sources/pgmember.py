@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from closewatch.core.collectors import Collector, On
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
+from closewatch.sources.address import Address
 from closewatch.sources.dblocks import LOCKED
 from closewatch.sources.pgaccess import Access
 from closewatch.sources.pgbatch import Asked, ask_all
-from closewatch.sources.pgconn import DEFAULT_LIMIT, Address, Connection, Statement
+from closewatch.sources.pgconn import DEFAULT_LIMIT, Connection, Statement
 
 PATIENCE = 2
 """Time-outs in a row after which a member is tried less often."""

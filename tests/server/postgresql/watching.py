@@ -15,8 +15,9 @@ from closewatch.core.deadline import Deadline
 from closewatch.core.targets import Target
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.demo.engines.process import wait_until
+from closewatch.sources.address import Address
 from closewatch.sources.pgbatch import ask_all
-from closewatch.sources.pgconn import Address, Connection
+from closewatch.sources.pgconn import Connection
 from tests.fixtures.watch import Facts
 
 GRANTS = Path(closewatch.postgresql.__file__).with_name("grants.sql")

@@ -267,7 +267,7 @@ def test_role_is_refused_writes(postgres_server: PostgresServer, watching: Watch
 
     grant(postgres_server)
     watched = watching(cluster(postgres_server.address))
-    access = watched.registry.access(watched.scrape("pg").target)
+    access = watched.scrape("pg").source.access
     connection = access.open(access.addresses[0], "postgres", Deadline.after(5))
     write, lock = connection.batch(
         [Statement("CREATE TABLE public.x ()", 1), Statement("SELECT pg_catalog.txid_current()", 1)], Deadline.after(5)

@@ -8,7 +8,8 @@ import pytest
 
 from closewatch.core.deadline import Deadline
 from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.sources.pgconn import Address, Connection, Statement
+from closewatch.sources.address import Address
+from closewatch.sources.pgconn import Connection, Statement
 
 
 @pytest.fixture
