@@ -20,7 +20,7 @@ demo: .venv/.demo
 	@closewatch demo $(if $(SCENARIO),--scenario '$(SCENARIO)')
 
 test: .venv/.test
-	@$(ENGINES) monitoring postgresql
+	@$(ENGINES) monitoring postgresql redis pgbouncer pgbackrest
 	@tools/check.sh lint tests
 
 lint: .venv/.test
@@ -28,7 +28,7 @@ lint: .venv/.test
 	@tools/check.sh lint
 
 bench: .venv/.test
-	@$(ENGINES) monitoring postgres_exporter
+	@$(ENGINES) monitoring redis postgres_exporter blackbox_exporter
 	@failed=0; for one in exporters queue scale; do \
 		echo "--- bench.$$one"; python -m bench.$$one || failed=1; \
 	done; exit $$failed

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Brings the engines that the demo, the tests and the benchmarks run: Prometheus, Alertmanager, PostgreSQL, postgres_exporter.
+# Brings the engines that the demo, the tests and the benchmarks run: Prometheus, Alertmanager, PostgreSQL, Redis and so on.
 #
-#   tools/engines.sh FOLDER monitoring|postgresql|postgres_exporter|pip ...
+#   tools/engines.sh FOLDER monitoring|postgresql|redis|pgbouncer|pgbackrest|postgres_exporter|blackbox_exporter|pip ...
 #
 # What is on PATH is used as it is. Else Debian's or Ubuntu's own package is downloaded and unpacked into FOLDER: nothing is
 # installed system-wide, no service is started, and no root is needed. A second run finds everything there and does nothing.
@@ -64,16 +64,30 @@ program() {
     say "$1" "Debian package $3, unpacked"
 }
 
+# with_libraries NAME PACKAGE: unpacks the package and all that it depends on and that isn't installed.
+with_libraries() {
+    apt_lists "$1"
+    apt install --download-only --no-install-recommends --yes "$2" || fail "Package $2 can't be had: see $folder/apt.log"
+    unpack_archives
+}
+
+# linked NAME PACKAGE: NAME on PATH, or from the package with its libraries, by a wrapper that names them.
+linked() {
+    if command -v "$1" >/dev/null; then return; fi
+    [ -x "$folder/unpacked/usr/bin/$1" ] || [ -x "$folder/unpacked/usr/sbin/$1" ] || with_libraries "$1" "$2"
+    for bin in "$folder/unpacked/usr/sbin" "$folder/unpacked/usr/bin"; do
+        [ ! -x "$bin/$1" ] || wrap_one "$bin/$1" "$folder/bin"
+    done
+    say "$1" "Debian package $2, unpacked"
+}
+
 # The test matrix wants a PostgreSQL of the distribution beside the embedded one. Its server needs libraries that may be missing
 # here, so all packages that aren't installed are unpacked, and each program gets a wrapper that names the libraries.
 postgresql() {
     for bin in /usr/lib/postgresql/*/bin "$folder"/postgresql/*/bin; do
         [ ! -x "$bin/postgres" ] || return 0
     done
-    apt_lists postgresql
-    apt install --download-only --no-install-recommends --yes postgresql ||
-        fail "Package postgresql can't be had: see $folder/apt.log"
-    unpack_archives
+    with_libraries postgresql postgresql
     for real in "$folder"/unpacked/usr/lib/postgresql/*/bin; do
         version=$(basename "$(dirname "$real")")
         wrap "$real" "$folder/postgresql/$version/bin"
@@ -82,12 +96,15 @@ postgresql() {
 }
 
 wrap() {
+    for tool in "$1"/*; do wrap_one "$tool" "$2"; done
+}
+
+# wrap_one PROGRAM FOLDER: a script of the same name that runs the program with the unpacked libraries.
+wrap_one() {
     mkdir -p "$2"
     libraries=$(find "$folder/unpacked/usr/lib" "$folder/unpacked/lib" -maxdepth 1 -type d -name '*-linux-gnu*' 2>/dev/null | paste -sd:)
-    for tool in "$1"/*; do
-        printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$@"\n' "$libraries" "$tool" >"$2/${tool##*/}"
-        chmod +x "$2/${tool##*/}"
-    done
+    printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$@"\n' "$libraries" "$1" >"$2/${1##*/}"
+    chmod +x "$2/${1##*/}"
 }
 
 for wanted in "$@"; do
@@ -99,6 +116,10 @@ for wanted in "$@"; do
             program amtool amtool prometheus-alertmanager
             ;;
         postgresql) postgresql ;;
+        redis) linked redis-server redis-server ;;
+        pgbouncer) linked pgbouncer pgbouncer ;;
+        pgbackrest) linked pgbackrest pgbackrest ;;
+        blackbox_exporter) program blackbox_exporter prometheus-blackbox-exporter prometheus-blackbox-exporter ;;
         postgres_exporter) program postgres_exporter prometheus-postgres-exporter prometheus-postgres-exporter ;;
         pip) package pip python3-pip-whl ;;
         *) fail "unknown: $wanted" ;;
