@@ -39,7 +39,7 @@ def main() -> int:
     """The command."""
     scenario = find_scenario(sys.argv[1] if len(sys.argv) > 1 else "replication-link-cut")
     steps: list[Step] = []
-    with Stack() as stack:
+    with Stack(scenario.lowered) as stack:
         stack.start(print)
         stack.wait_healthy()
         playing = threading.Thread(target=Play(stack, scenario, steps.append).run, daemon=True)

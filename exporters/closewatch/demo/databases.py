@@ -19,11 +19,12 @@ from closewatch.demo.engines.folder import RunFolder
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.demo.engines.proxy import TcpProxy
 from closewatch.demo.simulator import OdooSimulator
-from closewatch.demo.watching import ROLE, WatchedServer
+from closewatch.demo.watching import KeepSecret, Targets
 
 CELL, TENANTS = "pg-07", ("acme", "borealis")
 OTHER_CELL, OTHER_TENANTS = "pg-08", ("corvus",)
 STANDBY = "pg-07-b"
+ROLE = "closewatch"
 ODOO_ROLE = "odoo"
 MAX_CONNECTIONS = 40
 _SETTINGS = {
@@ -42,6 +43,9 @@ _RESERVED_SINCE = 16
 
 class Databases:
     """The servers of both cells with their tenants."""
+
+    title = "PostgreSQL: a primary with a standby and two tenants, and a second cell"
+    count = 2 + len(TENANTS) + len(OTHER_TENANTS)
 
     def __init__(self, run: RunFolder) -> None:
         binaries = newest_postgres()
@@ -85,12 +89,21 @@ class Databases:
             odoo.join()
         self.link.close()
 
-    def watched(self) -> list[WatchedServer]:
-        """What closewatch is to watch."""
+    def targets(self, keep_secret: KeepSecret) -> Targets:
+        """Both clusters; their tenants are discovered."""
         assert self.standby is not None
         return [
-            WatchedServer(CELL, (self.primary, self.standby), self.password),
-            WatchedServer(OTHER_CELL, (self.other,), self.password),
+            {
+                "kind": "postgresql",
+                "name": name,
+                "cell": name,
+                "hosts": [member.address for member in members],
+                "user": ROLE,
+                "password": {"file": keep_secret(name, self.password)},
+                "discover": [{"databases": "^odoo_(?P<tenant>[a-z0-9]+)$"}],
+                "ignore": "^postgres$",
+            }
+            for name, members in ((CELL, (self.primary, self.standby)), (OTHER_CELL, (self.other,)))
         ]
 
     def as_odoo(self, tenant: str = TENANTS[0], **options: str) -> psycopg.Connection[tuple[object, ...]]:

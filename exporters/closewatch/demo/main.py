@@ -15,7 +15,8 @@ from rich.live import Live
 from closewatch.demo.engines.process import EngineError
 from closewatch.demo.plain import PlainView
 from closewatch.demo.play import Play, Step
-from closewatch.demo.scenarios import Scenario, find_scenario
+from closewatch.demo.scenarios import SCENARIOS, find_scenario
+from closewatch.demo.scenarios.scenario import Scenario
 from closewatch.demo.screen import render
 from closewatch.demo.snapshot import Snapshot, take
 from closewatch.demo.stack import Stack
@@ -36,7 +37,7 @@ def run(scenario_name: str | None, *, exit_when_done: bool) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
-        with Stack() as stack:
+        with Stack([limit for one in SCENARIOS for limit in one.lowered]) as stack:
             began = time.monotonic()
             stack.start(_say)
             if console.is_terminal and not exit_when_done:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from closewatch.demo import judge
 from closewatch.demo.delivery import RECORDER, messages, people
-from closewatch.demo.scenarios import Scenario
+from closewatch.demo.scenarios.scenario import Scenario
 from closewatch.demo.stack import Stack
 
 _POLL = 0.25

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 from closewatch.demo import shipped
-from closewatch.demo.databases import CELL, TENANTS, Databases
+from closewatch.demo.databases import Databases
 from closewatch.demo.delivery import alertmanager_config
 from closewatch.demo.engines.alertmanager import AlertmanagerServer
 from closewatch.demo.engines.folder import HOST, RunFolder, free_port
@@ -19,34 +19,31 @@ from closewatch.demo.engines.prometheus import PrometheusServer
 from closewatch.demo.engines.sink import Sink
 from closewatch.demo.scraping import prometheus_config
 from closewatch.demo.thresholds import Threshold, ThresholdPage
-from closewatch.demo.watching import ENVIRONMENT, Watcher
+from closewatch.demo.watching import Part, Watcher
 
 Say = Callable[[str], None]
-TARGETS = 5
-"""Two servers and three tenants."""
-_LOWERED = (
-    # A WAL segment that waits, and a job that nobody runs, are not waited for until they are old.
-    Threshold("postgresql_wal_archive_waiting_seconds", "critical", 8, ENVIRONMENT, "", CELL),
-    Threshold("odoo_queue_runnable_seconds", "critical", 10, ENVIRONMENT, TENANTS[0], f"odoo_{TENANTS[0]}"),
-    Threshold("odoo_queue_silence_seconds", "critical", 8, ENVIRONMENT, TENANTS[0], f"odoo_{TENANTS[0]}"),
-)
 
 
 class Stack:
-    """`with Stack() as stack: stack.start(print)`. What it holds is public: faults reach into it."""
+    """`with Stack() as stack: stack.start(print)`. What it holds is public: faults reach into it.
 
-    def __init__(self) -> None:
+    `lowered` are limits that override the rules' own.
+    """
+
+    def __init__(self, lowered: Sequence[Threshold] = ()) -> None:
         self._closing = ExitStack()
         self.run = self._closing.enter_context(RunFolder())
         try:
             self.sink = self._closing.enter_context(Sink())
             self.mail = self._closing.enter_context(MailSink())
-            self.thresholds = ThresholdPage(_LOWERED)
+            self.thresholds = ThresholdPage(lowered)
             self._closing.callback(self.thresholds.close)
             self.runbooks = shipped.RunbookPages(self.run.folder("runbooks"))
             self._closing.callback(self.runbooks.close)
             self.databases = Databases(self.run)
-            self._closing.callback(self.databases.close)
+            self.parts: tuple[Part, ...] = (self.databases,)
+            for part in self.parts:
+                self._closing.callback(part.close)
         except BaseException:
             self._closing.close()
             raise
@@ -65,10 +62,11 @@ class Stack:
 
     def start(self, say: Say) -> None:
         """Start all parts, saying what is done."""
-        say("starting PostgreSQL: a primary with a standby and two tenants, and a second cell")
-        self.databases.start()
+        for part in self.parts:
+            say(f"starting {part.title}")
+            part.start()
         say("starting closewatch, Prometheus and Alertmanager")
-        self.watcher = Watcher(self.run, self.databases.watched())
+        self.watcher = Watcher(self.run, self.parts)
         self.watcher.start(wait=False)
         self.alertmanager = self._alertmanager()
         self.alertmanager.wait_ready()
@@ -86,8 +84,8 @@ class Stack:
             return f"Prometheus does not answer: {error}"
         if broken:
             return f"rules fail: {', '.join(broken)}"
-        if len(up) < TARGETS:
-            return f"{len(up)} of {TARGETS} targets are seen"
+        if len(up) < (expected := sum(part.count for part in self.parts)):
+            return f"{len(up)} of {expected} targets are seen"
         if down := [labels["target"] for labels, value in up if value != 1]:
             return f"down: {', '.join(sorted(down))}"
         if alerts:

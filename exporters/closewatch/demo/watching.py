@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 import yaml
 
 from closewatch.demo.engines import http
 from closewatch.demo.engines.folder import HOST, RunFolder, free_port
-from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.demo.engines.process import Process
 
-ROLE = "closewatch"
 ENVIRONMENT = "production"
-DATABASES = "^odoo_(?P<tenant>[a-z0-9]+)$"
+Targets = list[dict[str, Any]]
+"""Targets as they stand in closewatch.yml."""
+KeepSecret = Callable[[str, str], str]
+"""(name, secret) -> the path of a file that only its owner may read."""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchedServer:
-    """A cluster to watch: its name (and cell), its members, and the password of closewatch's role."""
+class Part(Protocol):
+    """A part of the demo that is watched. `title` says what is started; `count` is how many targets it gives."""
 
-    name: str
-    members: Sequence[PostgresServer]
-    password: str
+    title: str
+    count: int
+
+    def start(self) -> None:
+        """Start it, and wait until it is at work."""
+
+    def targets(self, keep_secret: KeepSecret) -> Targets:
+        """What closewatch is to watch of it."""
+
+    def close(self) -> None:
+        """Stop what runs in our own process; the engines end with the run folder."""
 
 
 class Watcher:
     """The process `closewatch serve`."""
 
-    def __init__(self, run: RunFolder, servers: Sequence[WatchedServer]) -> None:
+    def __init__(self, run: RunFolder, parts: Iterable[Part]) -> None:
         self.run = run
         self.folder = run.folder("closewatch")
         self.port = free_port()
         self.address = f"{HOST}:{self.port}"
         self.url = f"http://{self.address}"
         self.process: Process | None = None
-        targets = [self._target(server) for server in servers]
+        targets = [target for part in parts for target in part.targets(self._keep_secret)]
         text = yaml.safe_dump({"environment": ENVIRONMENT, "targets": targets}, sort_keys=False)
         (self.folder / "closewatch.yml").write_text(text, encoding="utf-8")
 
@@ -59,17 +67,8 @@ class Watcher:
         if self.process is not None:
             self.process.stop()
 
-    def _target(self, server: WatchedServer) -> dict[str, object]:
-        secret = self.folder / f"{server.name}.password"
-        secret.touch(mode=0o600)
-        secret.write_text(server.password, encoding="utf-8")
-        return {
-            "kind": "postgresql",
-            "name": server.name,
-            "cell": server.name,
-            "hosts": [member.address for member in server.members],
-            "user": ROLE,
-            "password": {"file": str(secret)},
-            "discover": [{"databases": DATABASES}],
-            "ignore": "^postgres$",
-        }
+    def _keep_secret(self, name: str, secret: str) -> str:
+        path = self.folder / f"{name}.password"
+        path.touch(mode=0o600)
+        path.write_text(secret, encoding="utf-8")
+        return str(path)

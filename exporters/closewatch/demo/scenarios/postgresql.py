@@ -1,50 +1,20 @@
-"""The faults that the demo can inject, each with the page that it must lead to.
-
-`inject` does real harm to a real server and gives back what repairs it. `detected` is the PromQL that says when
-closewatch has seen it, long before anybody is paged.
-"""
+"""Faults of the database servers."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import psycopg
 
 from closewatch.demo.databases import CELL, ODOO_ROLE, TENANTS
 from closewatch.demo.engines.process import EngineError, wait_until
 from closewatch.demo.judge import Expected, Told
+from closewatch.demo.scenarios.scenario import LOWERED, SERVER, Repair, Scenario, cause
 from closewatch.demo.stack import Stack
+from closewatch.demo.thresholds import Threshold
+from closewatch.demo.watching import ENVIRONMENT
 
-Repair = Callable[[], None]
-TENANT = TENANTS[0]
-_SERVER = {"environment": "production", "cell": CELL, "target": CELL, "tenant": "", "layer": "database"}
-_DATABASE = {
-    "environment": "production",
-    "cell": CELL,
-    "target": f"odoo_{TENANT}",
-    "tenant": TENANT,
-    "layer": "application",
-}
-_SERVICE = "closewatch-service"
 _BLOCKED = 6
-_LOWERED = (
-    "the limit is lowered to seconds for this target, by closewatch_threshold; the text names the shipped default"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A fault. `title` says in a line what happens, `seen` what `detected` means, `note` what else is to be known."""
-
-    name: str
-    title: str
-    inject: Callable[[Stack], Repair]
-    detected: str
-    expected: Expected
-    seen: str = "closewatch sees it"
-    note: str = ""
 
 
 def _cut_replication_link(stack: Stack) -> Repair:
@@ -104,28 +74,6 @@ def _switch_wal(stack: Stack) -> None:
     stack.databases.primary.sql("postgres", "SELECT pg_switch_wal()")
 
 
-def _stop_dispatching(stack: Stack) -> Repair:
-    """The job runner lives, but its calls reach no worker."""
-    odoo = stack.databases.odoos[TENANT]
-    odoo.dispatching = False
-
-    def repair() -> None:
-        odoo.dispatching = True
-
-    return repair
-
-
-def _fail_crons(stack: Stack) -> Repair:
-    """Every scheduled action of a tenant raises, as after a bad release."""
-    odoo = stack.databases.odoos[TENANT]
-    odoo.crons_fail = True
-
-    def repair() -> None:
-        odoo.crons_fail = False
-
-    return repair
-
-
 def _kill_server(stack: Stack) -> Repair:
     """The primary's machine loses its power; nobody fails over."""
     stack.databases.primary.kill()
@@ -136,16 +84,6 @@ def _kill_server(stack: Stack) -> Repair:
     return repair
 
 
-def _stop_closewatch(stack: Stack) -> Repair:
-    stack.watcher.stop()
-    return stack.watcher.start
-
-
-def _cause(alertname: str) -> tuple[Told, ...]:
-    """A cause hides what service owners would hear, so they get the cause itself."""
-    return (Told(alertname, "critical", _SERVICE, _SERVER),)
-
-
 SCENARIOS = (
     Scenario(
         "replication-link-cut",
@@ -153,9 +91,9 @@ SCENARIOS = (
         _cut_replication_link,
         f'closewatch_postgresql_standbys_streaming{{target="{CELL}"}} < 1',
         Expected(
-            Told("PostgresqlStandbyMissing", "critical", labels=_SERVER),
+            Told("PostgresqlStandbyMissing", "critical", labels=SERVER),
             # The standby's own view, which names it: for the platform team in the morning.
-            also=(Told("PostgresqlReplicationLinkDown", "warning", "closewatch-ticket", _SERVER),),
+            also=(Told("PostgresqlReplicationLinkDown", "warning", "closewatch-ticket", SERVER),),
         ),
     ),
     Scenario(
@@ -164,8 +102,8 @@ SCENARIOS = (
         _block_by_lock,
         f'closewatch_postgresql_blocked_sessions{{target="{CELL}"}} > 0',
         Expected(
-            Told("PostgresqlSessionsBlocked", "critical", labels={**_SERVER, "cause": "true"}),
-            also=_cause("PostgresqlSessionsBlocked"),
+            Told("PostgresqlSessionsBlocked", "critical", labels={**SERVER, "cause": "true"}),
+            also=cause("PostgresqlSessionsBlocked"),
         ),
     ),
     Scenario(
@@ -175,8 +113,8 @@ SCENARIOS = (
         f'sum by (target) (closewatch_postgresql_connections{{target="{CELL}"}})'
         f' / on (target) closewatch_postgresql_connections_max{{target="{CELL}"}} > 0.95',
         Expected(
-            Told("PostgresqlConnectionsNearLimit", "critical", labels={**_SERVER, "cause": "true"}),
-            also=_cause("PostgresqlConnectionsNearLimit"),
+            Told("PostgresqlConnectionsNearLimit", "critical", labels={**SERVER, "cause": "true"}),
+            also=cause("PostgresqlConnectionsNearLimit"),
         ),
     ),
     Scenario(
@@ -185,23 +123,10 @@ SCENARIOS = (
         _break_archive,
         f'closewatch_postgresql_wal_archive_waiting_segments{{target="{CELL}"}} > 0'
         f' and on (target) increase(closewatch_postgresql_wal_archive_failures_total{{target="{CELL}"}}[30s]) > 0',
-        Expected(Told("PostgresqlWalArchiveFailing", "critical", labels={**_SERVER, "domain": "recoverability"})),
-        note=_LOWERED,
-    ),
-    Scenario(
-        "queue-stuck",
-        f"the job runner of tenant {TENANT} hands out no jobs",
-        _stop_dispatching,
-        f'time() - closewatch_odoo_queue_oldest_runnable_timestamp_seconds{{tenant="{TENANT}"}} > 5',
-        Expected(Told("OdooQueueStalled", "critical", labels=_DATABASE)),
-        note=_LOWERED,
-    ),
-    Scenario(
-        "cron-failing",
-        f"all scheduled actions of tenant {TENANT} fail",
-        _fail_crons,
-        f'closewatch_odoo_cron_failing{{tenant="{TENANT}"}} > 0',
-        Expected(Told("OdooCronFailing", "critical", labels=_DATABASE)),
+        Expected(Told("PostgresqlWalArchiveFailing", "critical", labels={**SERVER, "domain": "recoverability"})),
+        note=LOWERED,
+        # A WAL segment that waits is not waited for until it is old.
+        lowered=(Threshold("postgresql_wal_archive_waiting_seconds", "critical", 8, ENVIRONMENT, "", CELL),),
     ),
     Scenario(
         "server-down",
@@ -209,25 +134,9 @@ SCENARIOS = (
         _kill_server,
         f'closewatch_target_up{{target="{CELL}"}} == 0',
         Expected(
-            Told("PostgresqlDown", "critical", labels={**_SERVER, "cause": "true"}),
-            also=_cause("PostgresqlDown"),
+            Told("PostgresqlDown", "critical", labels={**SERVER, "cause": "true"}),
+            also=cause("PostgresqlDown"),
             hidden=tuple(("OdooDatabaseUnavailable", tenant) for tenant in TENANTS),
         ),
     ),
-    Scenario(
-        "exporter-down",
-        "closewatch itself is stopped",
-        _stop_closewatch,
-        'up{job="closewatch"} == 0',
-        Expected(Told("ClosewatchExporterDown", "critical", labels={"layer": "platform", "tenant": "", "cause": ""})),
-        seen="Prometheus misses closewatch",
-    ),
 )
-
-
-def find_scenario(name: str) -> Scenario:
-    """A scenario by its name. Raises EngineError naming all of them."""
-    for scenario in SCENARIOS:
-        if scenario.name == name:
-            return scenario
-    raise EngineError(f"no scenario {name!r}; there are: {', '.join(each.name for each in SCENARIOS)}")

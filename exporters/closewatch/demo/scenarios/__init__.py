@@ -1,0 +1,17 @@
+"""The faults that the demo can inject, each with the page that it must lead to; a module a concern."""
+
+from __future__ import annotations
+
+from closewatch.demo.engines.process import EngineError
+from closewatch.demo.scenarios import closewatch, odoo, postgresql
+from closewatch.demo.scenarios.scenario import Scenario
+
+SCENARIOS: tuple[Scenario, ...] = (*postgresql.SCENARIOS, *odoo.SCENARIOS, *closewatch.SCENARIOS)
+
+
+def find_scenario(name: str) -> Scenario:
+    """A scenario by its name. Raises EngineError naming all of them."""
+    for scenario in SCENARIOS:
+        if scenario.name == name:
+            return scenario
+    raise EngineError(f"no scenario {name!r}; there are: {', '.join(each.name for each in SCENARIOS)}")
