@@ -15,10 +15,10 @@ from pathlib import Path
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards import overview
+from dashboards.pages import PAGES
 
 FOLDER = Path(__file__).resolve().parent
-DASHBOARDS: dict[str, Callable[[], Dashboard]] = {"closewatch-overview.json": overview.build}
+DASHBOARDS: dict[str, Callable[[], Dashboard]] = {f"{page.uid}.json": page.build for page in PAGES}
 REPAIR = "python -m dashboards.build"
 
 

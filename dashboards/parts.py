@@ -21,7 +21,6 @@ from grafana_foundation_sdk.models import common as cm
 from grafana_foundation_sdk.models import dashboard as dm
 from grafana_foundation_sdk.models import prometheus as pm
 
-UID = "closewatch-overview"
 RUNBOOKS = "https://docs.closewatch.example/runbooks"
 DATASOURCE = dm.DataSourceRef(type_val="prometheus", uid="${datasource}")
 Panel = sb.Panel | tb.Panel | tlb.Panel | tsb.Panel
@@ -114,7 +113,7 @@ def both(metric: str, matchers: str = "") -> str:
 
 def only(title: str) -> tuple[str, str]:
     """A link from a cell of the column of targets: the same dashboard with nothing else chosen."""
-    url = f"/d/{UID}?${{__url_time_range}}&${{datasource:queryparam}}"
+    url = "/d/${__dashboard.uid}?${__url_time_range}&${datasource:queryparam}"
     return title, url + "&var-environment=${__data.fields.Environment}&var-target=${__value.text}"
 
 

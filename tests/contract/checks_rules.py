@@ -137,7 +137,7 @@ def texts(found: Sequence[Rule]) -> Iterator[str]:
             yield f"{rule.place}: description and impact have at most 400 characters"
         if given["runbook_url"] != f"{RUNBOOK_BASE}/{rule.name}":
             yield f"{rule.place}: runbook_url is not {RUNBOOK_BASE}/{rule.name}"
-        if not given["dashboard_url"].startswith(f"{GRAFANA_BASE}/d/closewatch-overview"):
+        if not given["dashboard_url"].startswith(f"{GRAFANA_BASE}/d/closewatch-"):
             yield f"{rule.place}: dashboard_url doesn't lead to the overview"
 
 

@@ -78,7 +78,7 @@ FAULTS: dict[str, Fault] = {
         "runbooks/OdooCron",
         "runbook_url is not",
     ),
-    "another dashboard": ("rules/odoo", "d/closewatch-overview", "d/mine", "dashboard_url"),
+    "another dashboard": ("rules/odoo", "d/closewatch-odoo", "d/mine", "dashboard_url"),
     "no aggregation": (
         "rules/postgresql",
         r"max by \(.*?\) \((closewatch_postgresql_members\{role=\"primary\"\})\)",

@@ -21,7 +21,10 @@ from tests.dashboards.everything import TARGETS, Everything
 from tests.dashboards.queries import needs_data, other_queries, panel_queries, panels
 
 ROOT = Path(__file__).parents[2]
-OVERVIEW = json.loads((ROOT / "dashboards/closewatch-overview.json").read_text(encoding="utf-8"))
+DASHBOARDS = {
+    path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "dashboards").glob("*.json"))
+}
+OVERVIEW = DASHBOARDS["closewatch-overview"]
 RULES = """groups:
   - name: example
     rules:
@@ -48,8 +51,8 @@ def copy(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("before", "after", "complaint"),
     [
-        ('"unit": "percentunit"', '"unit": ""', "has no unit"),
-        ('"title": "Blocked sessions"', '"title": "Critical alerts"', "two panels are called 'Critical alerts'"),
+        ('"unit": "none"', '"unit": ""', "has no unit"),
+        ('"title": "PostgreSQL clusters"', '"title": "Critical alerts"', "two panels are called 'Critical alerts'"),
         ("${datasource}", "prometheus", "asks another data source"),
         ("[$__rate_interval]", "[5m]", "takes a rate over something else"),
         ("max by (environment", "max buy (environment", "not PromQL"),
@@ -84,7 +87,7 @@ def test_every_metric_is_declared() -> None:
     listed = yaml.safe_load((ROOT / FOREIGN).read_text(encoding="utf-8"))
     declared |= {name for component in listed.values() for name in component["metrics"]}
 
-    used = {use.name for title, expr in panel_queries(OVERVIEW) for use in uses(expr, title)}
+    used = {use.name for one in DASHBOARDS.values() for title, expr in panel_queries(one) for use in uses(expr, title)}
 
     assert sorted(used - declared) == []
 
@@ -105,7 +108,11 @@ def test_every_reason_has_its_words() -> None:
 def test_every_query_answers(prometheus: Callable[..., PrometheusServer]) -> None:
     with Everything(ROOT) as pages:
         server = prometheus(_scraping(pages.port), {"rules/example.yml": RULES})
-        queries = [*panel_queries(OVERVIEW, rate_interval="20s"), *other_queries(OVERVIEW)]
+        queries = [
+            (f"{uid}: {title}", expr)
+            for uid, one in DASHBOARDS.items()
+            for title, expr in [*panel_queries(one, rate_interval="20s"), *other_queries(one)]
+        ]
         deadline = time.monotonic() + 60
         silent = queries
         while silent and time.monotonic() < deadline:

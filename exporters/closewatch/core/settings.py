@@ -6,6 +6,7 @@ unknown keys; each field has a description, from which editors' help and the ref
 
 from __future__ import annotations
 
+import abc
 import datetime as dt
 import enum
 import typing
@@ -83,9 +84,9 @@ class TargetSettings(Model):
     )
     tenant: Label | None = Field(default=None, description="Whose it is. Left out for what tenants share.")
 
+    @abc.abstractmethod
     def source(self, above: Source | None) -> Source:
         """The way to ask it; `above` is that of the target it belongs to. Imports its client here: an extra."""
-        raise NotImplementedError(type(self).__name__)
 
     def labels(self) -> dict[str, str]:
         """The target's labels, those that it has."""

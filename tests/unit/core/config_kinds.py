@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from closewatch.core.config import TargetSettings
 from closewatch.core.secrets import Secret
 from closewatch.core.settings import ConfigPath, Model
+from closewatch.core.source import Source
 
 
 class Tls(Model):
@@ -21,7 +22,12 @@ class Discover(Model):
     databases: str = Field(description="A regular expression of names.")
 
 
-class Server(TargetSettings):
+class Watched(TargetSettings):
+    def source(self, above: Source | None) -> Source:
+        raise AssertionError("a configuration is read without asking anything")
+
+
+class Server(Watched):
     kind: Literal["postgresql"] = Field(description="A cluster.")
     hosts: tuple[str, ...] = Field(min_length=1, description="Its members.")
     user: str = Field(description="Who logs in.")
@@ -44,7 +50,7 @@ class Server(TargetSettings):
         return text
 
 
-class Database(TargetSettings):
+class Database(Watched):
     belongs_to = ("server", "postgresql")
 
     kind: Literal["odoo"] = Field(description="A database.")

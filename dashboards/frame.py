@@ -1,19 +1,20 @@
-"""One page for whoever is on call: what is wrong, where, since when, and what to do, from top to bottom.
+"""What every dashboard has: variables, annotations, links, and rows of panels.
 
-The first screen answers without scrolling: what fires, what doesn't answer and why, what can't be measured.
-Below it each concern has a row: a table with a line a target, coloured where it hurts, then the charts behind it.
+The variables go from the environment to the cell, the tenant and the target; `server` is hidden and holds the shared
+targets (servers, caches) of what is chosen, as these have no tenant.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard as db
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as dm
 
-from dashboards import glance, odoo, postgresql, watcher
-from dashboards.parts import DATASOURCE, RUNBOOKS, UID, Panel, scoped
+from dashboards.parts import DATASOURCE, RUNBOOKS, Panel, scoped
 
 
 class _Alerts(dm.AnnotationQuery):
@@ -52,9 +53,9 @@ def variables() -> list[Any]:
     chosen = 'environment=~"$environment",cell=~"$cell"'
     tenants = f'{chosen},tenant=~"$tenant",target=~"$target"'
     servers = f"""query_result(group by (target) (
-        last_over_time(closewatch_target_up{{kind="postgresql",{tenants}}}[$__range])
-        or (last_over_time(closewatch_target_up{{kind="postgresql",{chosen}}}[$__range])
-        and on (environment, cell) last_over_time(closewatch_target_up{{kind="odoo",{tenants}}}[$__range]))))"""
+        last_over_time(closewatch_target_up{{{tenants}}}[$__range])
+        or (last_over_time(closewatch_target_up{{{chosen},tenant=""}}[$__range])
+        and on (environment, cell) last_over_time(closewatch_target_up{{{tenants},tenant!=""}}[$__range]))))"""
     environments = "label_values(closewatch_target_up, environment)"
     cells = 'label_values(closewatch_target_up{environment=~"$environment"}, cell)'
     targets = f'label_values(closewatch_target_up{{{chosen},tenant=~"($tenant)|"}}, target)'
@@ -68,11 +69,11 @@ def variables() -> list[Any]:
             "Whose it is. The servers that a tenant lives on stay in view.",
             f"label_values(closewatch_target_up{{{chosen}}}, tenant)",
         ),
-        _choice("target", "Target", "One watched thing: a PostgreSQL cluster or an Odoo database.", targets),
+        _choice("target", "Target", "One watched thing, such as a PostgreSQL cluster or an Odoo database.", targets),
         _choice(
             "server",
-            "Server",
-            "The PostgreSQL clusters of what is chosen.",
+            "Shared targets",
+            "The shared targets of what is chosen.",
             scoped(servers),
             '/target="([^"]+)"/',
             hidden=True,
@@ -88,31 +89,38 @@ def _number(dashboard: dm.Dashboard) -> dm.Dashboard:
     return dashboard
 
 
-def build() -> dm.Dashboard:
-    """The dashboard."""
-    related = db.DashboardLink("closewatch").type(dm.DashboardLinkType.DASHBOARDS).tags(["closewatch"])
-    dashboard = (
-        db.Dashboard("closewatch overview")
-        .uid(UID)
-        .description("What is wrong, where, since when, and what to do. Red and orange first, charts below.")
-        .tags(["closewatch"])
-        .readonly()
-        .timezone("browser")
-        .time("now-6h", "now")
-        .refresh("30s")
-        .tooltip(dm.DashboardCursorSync.CROSSHAIR)
-        .link(related.as_dropdown(True).include_vars(True).keep_time(True))
-        .annotations([_Annotation("Critical alerts", "critical", "red"), _Annotation("Warnings", "warning", "orange")])
-        .variables(variables())
-    )
-    rows: list[tuple[str, list[Panel]]] = [
-        ("What is wrong", glance.panels()),
-        ("PostgreSQL", postgresql.panels()),
-        ("Odoo", odoo.panels()),
-        ("closewatch itself", watcher.panels()),
-    ]
-    for title, panels in rows:
-        dashboard.with_row(db.Row(title))
-        for panel in panels:
-            dashboard.with_panel(panel)
-    return _number(dashboard.build())
+@dataclass(frozen=True)
+class Page:
+    """A dashboard. Its title's words are its uid and its file's name; `rows` are titles and what makes their panels."""
+
+    title: str
+    description: str
+    rows: Sequence[tuple[str, Callable[[], list[Panel]]]]
+
+    @property
+    def uid(self) -> str:
+        """By which it is linked."""
+        return self.title.replace(" ", "-").lower()
+
+    def build(self) -> dm.Dashboard:
+        """The dashboard."""
+        related = db.DashboardLink("closewatch").type(dm.DashboardLinkType.DASHBOARDS).tags(["closewatch"])
+        dashboard = (
+            db.Dashboard(self.title)
+            .uid(self.uid)
+            .description(self.description)
+            .tags(["closewatch"])
+            .readonly()
+            .timezone("browser")
+            .time("now-6h", "now")
+            .refresh("30s")
+            .tooltip(dm.DashboardCursorSync.CROSSHAIR)
+            .link(related.as_dropdown(True).include_vars(True).keep_time(True))
+            .annotations([_Annotation("Critical", "critical", "red"), _Annotation("Warning", "warning", "orange")])
+            .variables(variables())
+        )
+        for title, panels in self.rows:
+            dashboard.with_row(db.Row(title))
+            for panel in panels():
+                dashboard.with_panel(panel)
+        return _number(dashboard.build())
