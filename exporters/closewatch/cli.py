@@ -167,6 +167,33 @@ def demo(
     raise typer.Exit(run_demo(scenario, exit_when_done=leave))
 
 
+@main.command()
+def preview(
+    prometheus: Annotated[str, typer.Option("--prometheus", help="Address of the Prometheus that runs the rules.")],
+    since: Annotated[str, typer.Option("--since", help="How far to look back, such as 14d.")] = "14d",
+    routes: Annotated[
+        Path | None, typer.Option("--alertmanager-config", help="Your own routes; else those that are shipped.")
+    ] = None,
+    timezone: Annotated[str, typer.Option("--timezone", help="Whose night is meant, such as Europe/Paris.")] = "UTC",
+    token_file: Annotated[Path | None, typer.Option("--token-file", help="File with a bearer token.")] = None,
+    user: Annotated[str | None, typer.Option("--user", help="User for basic auth.")] = None,
+    password_file: Annotated[Path | None, typer.Option("--password-file", help="File with the password.")] = None,
+    org_id: Annotated[str | None, typer.Option("--org-id", help="X-Scope-OrgID, for Mimir.")] = None,
+    ca: Annotated[Path | None, typer.Option("--ca", help="File of the CA that signed its certificate.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Say how often each alert would have told whom: load the rules in observe mode, wait some days, and look."""
+    from closewatch.alerting import preview as past
+    from closewatch.alerting.preview.history import HistoryError, Prometheus
+
+    try:
+        login = past.headers(token_file, user, password_file, org_id)
+        found = past.look(Prometheus(prometheus, headers=login, ca=ca), since, routes, timezone)
+    except (HistoryError, OSError, ValueError) as error:
+        _fail(f"closewatch preview: {error}")
+    typer.echo(json.dumps(found.document(), indent=2) if json_ else past.report(found, prometheus), nl=json_)
+
+
 @rules.command("render")
 def rules_render(
     folder: Annotated[Path, typer.Argument(help="Where to write the rule files.", show_default=False)],

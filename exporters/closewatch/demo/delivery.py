@@ -20,14 +20,6 @@ from closewatch.demo.engines.sink import Sink
 
 RECORDER = "recorder/"
 SLACK = "slack/"
-_PEOPLE = {
-    "closewatch-page": "platform on-call, paged",
-    "closewatch-security-page": "security on-call, paged",
-    "closewatch-ticket": "platform team, ticket",
-    "closewatch-service": "service owner, mail",
-    "closewatch-executive": "executives, mail",
-    "closewatch-security": "security officer, mail",
-}
 _SLACK_LINK = re.compile(r"<([^|>]+)\|([^>]+)>(?: · )?")
 GROUP_WAIT = "3s"
 """Longer than two rule evaluations, as in the original: a cause must be there before its symptom is sent."""
@@ -78,11 +70,6 @@ def messages(sink: Sink, mail: MailSink, since: float = 0.0) -> list[Message]:
         receiver = str(letter.message["X-Receiver"] or "")
         found.append(Message(letter.at, receiver, letter.subject, letter.text))
     return sorted(found, key=lambda message: message.at)
-
-
-def people(receiver: str) -> str:
-    """Who is behind a receiver of the shipped configuration, and its name."""
-    return f"{_PEOPLE[receiver]} ({receiver})" if receiver in _PEOPLE else receiver
 
 
 def _hurry(route: dict[str, Any]) -> None:

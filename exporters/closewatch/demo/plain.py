@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from closewatch.demo.delivery import people
+from closewatch.alerting.preview.routing import people
 from closewatch.demo.play import Step
 from closewatch.demo.snapshot import Snapshot
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from closewatch.alerting.preview.routing import people
 from closewatch.demo import judge
-from closewatch.demo.delivery import RECORDER, messages, people
+from closewatch.demo.delivery import RECORDER, messages
 from closewatch.demo.scenarios.scenario import Scenario
 from closewatch.demo.stack import Stack
 

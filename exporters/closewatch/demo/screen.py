@@ -10,7 +10,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from closewatch.demo.delivery import Message, people
+from closewatch.alerting.preview.routing import people
+from closewatch.demo.delivery import Message
 from closewatch.demo.play import Step
 from closewatch.demo.snapshot import AlertState, Snapshot, TargetState
 

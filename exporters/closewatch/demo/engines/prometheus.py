@@ -49,7 +49,7 @@ class PrometheusServer:
             f"--web.listen-address={HOST}:{self.port}",
             f"--web.external-url={self.url}",
             "--web.enable-lifecycle",
-            "--storage.tsdb.retention.time=1d",
+            "--storage.tsdb.retention.time=15d",
             "--log.level=warn",
         ]
         self.process = self.run.spawn(self.name, command, cwd=self.folder)
