@@ -5,6 +5,7 @@ A figure is 0 only while closewatch is scraped (`or 0 * ANY`): a dead watcher mu
 
 from __future__ import annotations
 
+from dashboards import state
 from dashboards.parts import (
     GREEN,
     ORANGE,
@@ -29,7 +30,14 @@ QUIET = f"max by ({TARGET}, kind) (closewatch_target_expected) == 0"
 DOWN = f"(max by ({TARGET}) ({both('closewatch_target_up')}) == 0)"
 
 SEVERITIES = {"critical": ("critical", RED), "warning": ("warning", ORANGE)}
-KINDS = {"postgresql": ("PostgreSQL", "text"), "odoo": ("Odoo", "text")}
+KINDS = {
+    "postgresql": ("PostgreSQL", "text"),
+    "pgbouncer": ("PgBouncer", "text"),
+    "odoo": ("Odoo", "text"),
+    "redis": ("Redis", "text"),
+    "certificates": ("certificates", "text"),
+    "backups": ("backups", "text"),
+}
 EXPECTED = {"0": ("no", "text"), "1": ("yes", RED)}
 MODES = {"observe": ("observed only, sent to nobody", YELLOW)}
 # Why there is no answer, in words that say where to look. The keys are the closed set of reasons.
@@ -71,7 +79,8 @@ def zero_unless_blind(expr: str) -> str:
 
 def panels() -> list[Panel]:
     """Figures, then what is wrong by name, then when it was."""
-    return [*_alert_figures(), *_target_figures(), *_watching_figures(), *_alert_panels(), *_failures(), _outages()]
+    figures = [*_alert_figures(), *_target_figures(), *_watching_figures()]
+    return [*figures, state.panel(), *_alert_panels(), *_failures(), _outages()]
 
 
 def _alert_figures() -> list[Panel]:
@@ -94,24 +103,21 @@ def _alert_figures() -> list[Panel]:
 
 def _target_figures() -> list[Panel]:
     return [
-        _up_and_down(kind, title, scope)
-        for kind, title, scope in (
-            ("postgresql", "PostgreSQL clusters", "@server"),
-            ("odoo", "Odoo databases", "@tenant"),
-        )
+        _up_and_down("What tenants share", '@server,tenant=""'),
+        _up_and_down("What is a tenant's", '@tenant,tenant!=""'),
     ]
 
 
-def _up_and_down(kind: str, title: str, scope: str) -> Panel:
-    """How many targets of a kind don't answer, beside how many do."""
-    state = f'max by ({TARGET}, kind) (closewatch_target_up{{kind="{kind}",{scope}}})'
-    down = f"{state} == 0 unless on ({TARGET}, kind) {QUIET}"
+def _up_and_down(title: str, scope: str) -> Panel:
+    """How many targets don't answer, beside how many do."""
+    up = f"max by ({TARGET}, kind) (closewatch_target_up{{{scope}}})"
+    down = f"{up} == 0 unless on ({TARGET}, kind) {QUIET}"
     return number(
         title,
         "How many don't answer and should, and how many answer. Which ones and why stands below.",
         [
             query(zero_unless_blind(f"count({down})"), "down", ref="A", instant=True),
-            query(zero_unless_blind(f"count({state} == 1)"), "up", ref="B", instant=True),
+            query(zero_unless_blind(f"count({up} == 1)"), "up", ref="B", instant=True),
         ],
         steps=[(1, RED)],
         size=(4, 4),
@@ -167,7 +173,7 @@ def _alert_panels() -> list[Panel]:
     runbook = ("Runbook", "${runbooks}/${__value.text}")
     return [
         table(
-            "Firing alerts",
+            "What to look at first",
             "What fires now, the worst first. The name leads to the runbook: what it means, what to check, what to do.",
             [query(since, table=True)],
             [

@@ -52,7 +52,7 @@ def copy(tmp_path: Path) -> Path:
     ("before", "after", "complaint"),
     [
         ('"unit": "none"', '"unit": ""', "has no unit"),
-        ('"title": "PostgreSQL clusters"', '"title": "Critical alerts"', "two panels are called 'Critical alerts'"),
+        ('"title": "Failing collectors"', '"title": "Critical alerts"', "two panels are called 'Critical alerts'"),
         ("${datasource}", "prometheus", "asks another data source"),
         ("[$__rate_interval]", "[5m]", "takes a rate over something else"),
         ("max by (environment", "max buy (environment", "not PromQL"),
@@ -86,6 +86,7 @@ def test_every_metric_is_declared() -> None:
     declared = {found.name for found in declarations(ROOT) if isinstance(found, Declared)}
     listed = yaml.safe_load((ROOT / FOREIGN).read_text(encoding="utf-8"))
     declared |= {name for component in listed.values() for name in component["metrics"]}
+    declared |= {"closewatch:finding"}  # recorded by the rules of each concern
 
     used = {use.name for one in DASHBOARDS.values() for title, expr in panel_queries(one) for use in uses(expr, title)}
 
