@@ -1,5 +1,6 @@
-# closewatch as an image: the wheel with the client that it needs, run as nobody in particular on a disk that may be
-# read-only. Build: docker build --tag registry.example.com/closewatch:0.1.0 .
+# closewatch as an image: the wheel with the clients of all that it can watch, run as nobody in particular on a disk that may
+# be read-only. What pgBackRest holds is watched from the repository's host: that program is not in here.
+# Build: docker build --tag registry.example.com/closewatch:0.1.0 .
 # Run:   docker run --read-only --volume ./closewatch.yml:/etc/closewatch/closewatch.yml:ro --publish 127.0.0.1:10187:10187 IMAGE
 
 ARG PYTHON=3.12.12-slim-bookworm
@@ -12,10 +13,19 @@ COPY alerting alerting
 COPY dashboards dashboards
 COPY exporters exporters
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /dist .
-# Only finished wheels: nothing is compiled, here or below. pip itself stays behind.
+# Only finished wheels: nothing is compiled, here or below. pip itself stays behind. Of the descriptions of all of Amazon's
+# services, two thirds of botocore and more, only those for S3 and for logging in are kept.
 RUN python -m venv --without-pip /opt/closewatch \
     && wheel="$(ls /dist/closewatch-*.whl)" \
-    && pip --python /opt/closewatch/bin/python install --no-cache-dir --only-binary :all: "closewatch[postgresql] @ file://${wheel}"
+    && pip --python /opt/closewatch/bin/python install --no-cache-dir --only-binary :all: "closewatch[all] @ file://${wheel}" \
+    && cd /opt/closewatch/lib/python3*/site-packages/botocore/data \
+    && find . -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts ! -name 'sso*' ! -name signin -exec rm -r {} +
+# What is in the image, for whoever must know: CycloneDX, by the project's own tool, from what was really installed.
+RUN python -m venv /opt/sbom \
+    && /opt/sbom/bin/pip install --no-cache-dir --only-binary :all: "cyclonedx-bom>=7.5,<8" \
+    && mkdir -p /opt/closewatch/share/closewatch \
+    && /opt/sbom/bin/cyclonedx-py environment --output-reproducible \
+        --output-file /opt/closewatch/share/closewatch/sbom.cdx.json /opt/closewatch/bin/python
 
 FROM python:${PYTHON}
 LABEL org.opencontainers.image.title="closewatch" \

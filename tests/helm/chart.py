@@ -22,6 +22,13 @@ VALUES: dict[str, dict[str, Any]] = {"defaults": {}} | {
 Object = dict[str, Any]
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """As Helm and Kubernetes read YAML, to whom a lone = is text; YAML 1.1 gave it a type that nobody uses."""
+
+
+_Loader.add_constructor("tag:yaml.org,2002:value", lambda _, node: node.value)
+
+
 class RefusedError(Exception):
     """Helm would not render: a value that the schema refuses, or a template that fails."""
 
@@ -43,7 +50,7 @@ def by_library(
         item
         for path, text in _files(values, name, namespace, chart).items()
         if not path.endswith("NOTES.txt")
-        for item in yaml.safe_load_all(text)
+        for item in yaml.load_all(text, _Loader)
         if item
     ]
 
@@ -76,7 +83,7 @@ def by_program(
     done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RefusedError(done.stderr)
-    return [item for item in yaml.safe_load_all(done.stdout) if item]
+    return [item for item in yaml.load_all(done.stdout, _Loader) if item]
 
 
 RENDERERS = [by_library, *([by_program] if shutil.which("helm") else [])]
@@ -90,17 +97,35 @@ def find(objects: list[Object], kind: str, name: str | None = None) -> Object:
     return found[0]
 
 
+def every(objects: list[Object], kind: str) -> list[Object]:
+    """All objects of a kind."""
+    return [each for each in objects if each["kind"] == kind]
+
+
+def pods(objects: list[Object]) -> list[Object]:
+    """What each Deployment makes: labels, annotations and the pod's spec."""
+    found: list[Object] = [each["spec"]["template"] for each in every(objects, "Deployment")]
+    assert found
+    return found
+
+
+def containers(objects: list[Object]) -> list[Object]:
+    """The container of each Deployment."""
+    found: list[Object] = [each for pod in pods(objects) for each in pod["spec"]["containers"]]
+    assert len(found) == len(pods(objects))
+    return found
+
+
 def container(objects: list[Object]) -> Object:
-    """The container that runs closewatch."""
-    containers: list[Object] = find(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
-    assert len(containers) == 1
-    return containers[0]
+    """The container that runs closewatch, where one runs everything."""
+    [found] = containers(objects)
+    return found
 
 
 def rule_files(objects: list[Object]) -> dict[str, Any]:
     """The installed rules by file name, from PrometheusRules or from the ConfigMap."""
     found = {
-        each["metadata"]["name"].removeprefix("watch-closewatch-") + ".yml": each["spec"]
+        each["metadata"]["name"].removeprefix("watch-closewatch-").replace("-", "_") + ".yml": each["spec"]
         for each in objects
         if each["kind"] == "PrometheusRule"
     }

@@ -12,10 +12,13 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import botocore.session
 import pytest
 import typer.main
+from botocore.loaders import Loader
 
 from closewatch.cli import main as command_line
+from closewatch.kinds import KINDS
 from tests.helm.chart import ROOT, by_library, container, find
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -87,13 +90,52 @@ def test_the_wheel_is_made_of_what_it_copies(tmp_path: Path) -> None:
     assert set(rules) <= names
 
 
-def test_it_installs_an_extra_that_exists() -> None:
-    [line] = [rest for word, rest in stages()[0] if word == "RUN" and "install" in rest]
+def test_it_installs_the_clients_of_all_concerns() -> None:
+    [line] = [rest for word, rest in stages()[0] if word == "RUN" and "closewatch[" in rest]
     extras = re.findall(r"closewatch\[([a-z,]+)\]", line)
 
-    assert extras == ["postgresql"]
-    assert set(extras[0].split(",")) <= set(PROJECT["project"]["optional-dependencies"])
+    assert extras == ["all"]
     assert "--only-binary :all:" in line
+    [everything] = PROJECT["project"]["optional-dependencies"]["all"]
+    assert set(KINDS) & set(PROJECT["project"]["optional-dependencies"]) <= {
+        *re.findall(r"[a-z]+", everything),
+        *(
+            name
+            for name, needs in PROJECT["project"]["optional-dependencies"].items()
+            if needs == ["closewatch[postgresql]"]
+        ),
+    }
+
+
+def test_a_client_for_s3_can_be_made_of_what_it_keeps(tmp_path: Path) -> None:
+    """The `find` of the Dockerfile, tried on the descriptions that are installed here."""
+    [line] = [rest for word, rest in stages()[0] if word == "RUN" and "botocore/data" in rest]
+    kept = re.findall(r"! -name '?([a-z0-9*-]+)'?", line)
+    data = Path(botocore.__file__).parent / "data"
+    for path in data.iterdir():
+        if path.is_file() or any(fnmatch.fnmatchcase(path.name, pattern) for pattern in kept):
+            (tmp_path / path.name).symlink_to(path)
+    loader = Loader(extra_search_paths=[str(tmp_path)], include_default_search_paths=False)
+    session = botocore.session.Session()
+    session.register_component("data_loader", loader)
+
+    client = session.create_client("s3", region_name="eu-central-1")
+
+    assert client.can_paginate("list_objects_v2")
+    assert len(list(tmp_path.iterdir())) < 20 < len(list(data.iterdir()))
+    client.close()
+
+
+def test_it_lists_what_is_in_it() -> None:
+    """A bill of materials by CycloneDX' own tool, from the environment that the image then has."""
+    [line] = [rest for word, rest in stages()[0] if word == "RUN" and "cyclonedx-py" in rest]
+    taken = [rest.split() for word, rest in stages()[-1] if word == "COPY"]
+
+    assert re.search(r'"cyclonedx-bom>=\d+\.\d+,<\d+"', line)
+    assert "--output-file /opt/closewatch/share/closewatch/sbom.cdx.json /opt/closewatch/bin/python" in line
+    assert taken == [["--from=build", "/opt/closewatch", "/opt/closewatch"]]
+    guide = (ROOT / "docs/guides/install-kubernetes.md").read_text("utf-8")
+    assert "/opt/closewatch/share/closewatch/sbom.cdx.json" in guide
 
 
 def test_it_starts_the_program_as_the_chart_does() -> None:

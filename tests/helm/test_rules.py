@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import shutil
 import subprocess
 import tarfile
@@ -99,6 +100,45 @@ def test_the_rules_tests_pass_on_what_is_installed(helm: Helm, promtool: Path, t
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_an_override_changes_its_alert_and_no_other(helm: Helm, promtool: Path, tmp_path: Path) -> None:
+    """The rules' own tests pass when they expect what was overridden, and don't when they know nothing of it."""
+    overrides = {"PostgresqlStandbyMissing": {"labels": {"team": "dba"}}}
+    _write(rule_files(helm(OPERATOR | {"alerting": {"mode": "notify", "overrides": overrides}})), tmp_path)
+    text = _test_of("PostgresqlStandbyMissing")
+    (tmp_path / "tests").mkdir()
+    path = tmp_path / "tests" / "standby.yml"
+    outcomes = []
+    for expected in (text, _expecting(text, "PostgresqlStandbyMissing", "team: dba")):
+        path.write_text(expected, encoding="utf-8")
+        done = subprocess.run([promtool, "test", "rules", path], capture_output=True, text=True, check=False)
+        outcomes.append((done.returncode, done.stdout + done.stderr))
+
+    (before, complaint), (after, output) = outcomes
+    assert before != 0
+    assert "team" in complaint
+    assert after == 0, output
+
+
+def _expecting(text: str, alert: str, label: str) -> str:
+    """A test file where each firing of an alert has one label more. As text: YAML 1.1 reads the series 0x10 as 16."""
+    lines, of = [], ""
+    for line in text.splitlines(keepends=True):
+        lines.append(line)
+        if "alertname: " in line:
+            of = line.split("alertname: ")[1].strip()
+        if line.strip() in {"exp_labels:", "- exp_labels:"} and of == alert:
+            lines.append(f"{' ' * line.index('exp_labels')}  {label}\n")
+    return "".join(lines)
+
+
+def _test_of(alert: str) -> str:
+    """A test file with one case alone, the first in which an alert fires."""
+    paths = sorted((ROOT / "alerting/tests").glob("*.yml"), key=lambda path: path.stat().st_size)
+    text = next(text for path in paths if f"alertname: {alert}\n" in (text := path.read_text("utf-8")))
+    head, *cases = re.split(r"^(?=  - name:)", text, flags=re.MULTILINE)
+    return head + next(case for case in cases if f"alertname: {alert}\n" in case and "exp_labels:" in case)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -131,14 +171,14 @@ def test_dashboards_are_the_files(helm: Helm) -> None:
 
 
 def test_runbooks_of_ones_own_are_what_dashboards_lead_to(helm: Helm) -> None:
-    config = find(helm(VALUES["kube-prometheus-stack"]), "ConfigMap", "watch-closewatch-overview")
+    config = find(helm(VALUES["kube-prometheus-stack"]), "ConfigMap", "watch-closewatch-dashboard-overview")
     before = (ROOT / "dashboards/closewatch-overview.json").read_text("utf-8")
 
     after = config["data"]["closewatch-overview.json"]
 
-    assert before.count("https://docs.closewatch.example/runbooks") == 1
+    assert "https://docs.closewatch.example/runbooks" in before
     assert after == before.replace("https://docs.closewatch.example/runbooks", "https://wiki.example.com/runbooks")
-    assert config["metadata"]["annotations"] == {"grafana_folder": "Finance"}
+    assert config["metadata"]["annotations"] == {"grafana_folder": "Finance", "example.com/owner": "platform"}
 
 
 def test_the_routing_fragment_is_the_file(helm: Helm) -> None:

@@ -36,18 +36,6 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- toYaml (merge (include "closewatch.labels" . | fromYaml) .Values.prometheusOperator.labels) -}}
 {{- end }}
 
-{{- define "closewatch.serviceAccount" -}}
-{{- if .Values.serviceAccount.create -}}
-{{- default (include "closewatch.fullname" .) .Values.serviceAccount.name -}}
-{{- else -}}
-{{- default "default" .Values.serviceAccount.name -}}
-{{- end -}}
-{{- end }}
-
-{{- define "closewatch.configMap" -}}
-{{- default (include "closewatch.fullname" .) .Values.existingConfigMap -}}
-{{- end }}
-
 {{- define "closewatch.image" -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
@@ -56,8 +44,19 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 {{- end }}
 
-{{- define "closewatch.host" -}}
-{{- printf "%s.%s.svc" (include "closewatch.fullname" .) .Release.Namespace -}}
+{{/* Where a part's Service answers. Call with (list $ $part). */}}
+{{- define "closewatch.url" -}}
+{{- $root := index . 0 -}}
+{{- printf "%s://%s.%s.svc:%v" $root.Values.web.scheme (index . 1).name $root.Release.Namespace $root.Values.service.port -}}
+{{- end }}
+
+{{/* Who finds closewatch: operator, annotations, or nobody. */}}
+{{- define "closewatch.scrapedBy" -}}
+{{- if .Values.scrape.annotations -}}
+annotations
+{{- else if .Values.scrape.enabled -}}
+operator
+{{- end -}}
 {{- end }}
 
 {{/* "true" where an API of the Prometheus operator is there, or said to be. Call with (list $ "monitoring.coreos.com/v1"). */}}

@@ -1,34 +1,69 @@
 {{/* What a person has still to do, for NOTES.txt. */}}
 {{- define "closewatch.missing" -}}
 {{- $name := include "closewatch.fullname" . -}}
+{{- $parts := include "closewatch.parts" . | fromJsonArray -}}
 {{- $operator := include "closewatch.has" (list . "monitoring.coreos.com/v1") -}}
 {{- $scrapes := include "closewatch.has" (list . "monitoring.coreos.com/v1alpha1") -}}
+{{- $by := include "closewatch.scrapedBy" . -}}
 {{- $delivery := include "closewatch.delivery" . -}}
 {{- if and (not .Values.existingConfigMap) (not .Values.config.targets) (not .Values.config.include) }}
   - Nothing is watched yet: put targets into config.targets.
 {{- end }}
-{{- if and (not .Values.existingSecret) (not .Values.extraEnv) (not .Values.extraVolumes) }}
-  - No passwords are given: create a Secret and name it in existingSecret.
+{{- range $part := $parts }}
+{{- $asks := include "closewatch.asks" (list $ $part) | fromJson }}
+{{- if and (not (include "closewatch.partSecret" (list $ $part))) (not $.Values.extraEnv) (not $part.settings.extraEnv) (not $.Values.extraVolumes) (ne $part.concern "certificates") }}
+  - No passwords are given{{ with $part.concern }} to {{ . }}{{ end }}: create a Secret and name it in {{ with $part.concern }}concerns.{{ . }}.{{ end }}existingSecret.
 {{- end }}
-{{- if and .Values.scrape.enabled (not $operator) }}
+{{- range $target := $part.targets }}
+{{- if $target.pgbackrest }}
+  - {{ $target.name }} asks pgBackRest, which is not in the image: run closewatch for it on the repository's host, by systemd.
+{{- end }}
+{{- $everywhere := false }}
+{{- range $each := default list $target.secrets }}{{- if not $each.namespace }}{{- $everywhere = true }}{{- end }}{{- end }}
+{{- if and $everywhere (not (default dict $target.kubernetes).kubeconfig) }}
+  - {{ $target.name }} asks for the TLS secrets of all namespaces, and the chart grants nothing for a whole cluster: name
+    each namespace under `secrets`, or bind a ClusterRole of yours to ServiceAccount {{ include "closewatch.partServiceAccount" (list $ $part) }}.
+{{- end }}
+{{- end }}
+{{- if and (not $.Values.rbac.create) $asks.namespaces }}
+  - Rights in the Kubernetes API, which rbac.create=false leaves to you, for ServiceAccount {{ include "closewatch.partServiceAccount" (list $ $part) }}:
+    {{- range $asks.secrets }}
+      {{ . }}: list secrets
+    {{- end }}
+    {{- range $namespace, $names := $asks.clusters }}
+      {{ $namespace }}: get clusters.postgresql.cnpg.io {{ join ", " $names }}
+    {{- end }}
+{{- end }}
+{{- end }}
+{{- if and (eq $by "operator") (not $operator) }}
   - The cluster has no Prometheus operator (or helm couldn't see it: prometheusOperator.enabled=true). Add two jobs to
     your Prometheus:
       scrape_configs:
         - job_name: closewatch
           honor_labels: true
           scheme: {{ .Values.web.scheme }}
-          static_configs: [{targets: ["{{ include "closewatch.host" . }}:{{ .Values.service.port }}"]}]
+          static_configs:
+            {{- range $part := $parts }}
+            - targets: ["{{ include "closewatch.url" (list $ $part) | trimPrefix (printf "%s://" $.Values.web.scheme) }}"]
+            {{- end }}
         - job_name: closewatch-targets
           honor_labels: true
           scheme: {{ .Values.web.scheme }}
-          http_sd_configs: [{url: "{{ .Values.web.scheme }}://{{ include "closewatch.host" . }}:{{ .Values.service.port }}/sd"}]
-{{- else if and .Values.scrape.enabled (not $scrapes) }}
+          http_sd_configs:
+            {{- range $part := $parts }}
+            - url: "{{ include "closewatch.url" (list $ $part) }}/sd"
+            {{- end }}
+{{- else if and (eq $by "operator") (not $scrapes) }}
   - The operator is too old for ScrapeConfig (before 0.65): scrape the targets by an additional scrape configuration.
+{{- else if eq $by "annotations" }}
+  - Found by annotations, the targets have no `up` and no job of their own: of several exporters one may be down unseen
+    (ClosewatchExporterDown knows the jobs closewatch and closewatch-targets), and at most 20 targets are answered for.
+    Your Prometheus' job must have honor_labels: true; the one of the Prometheus community's chart has it.
 {{- end }}
 {{- if eq $delivery "configMap" }}
   - Mount ConfigMap {{ $name }}-rules into your Prometheus and add its files to rule_files.
 {{- end }}
-{{- if and $operator (not .Values.prometheusOperator.labels) (or .Values.scrape.enabled (eq $delivery "prometheusRule")) }}
+{{- if and $operator (not .Values.prometheusOperator.labels) (or (eq $by "operator") (eq $delivery "prometheusRule")) }}
   - kube-prometheus-stack takes only what carries its label. If yours does, set
     prometheusOperator.labels.release to the name of its release.
 {{- end }}
@@ -39,4 +74,18 @@
         receiver: "null"
     When the alerts have earned your trust: alerting.mode=notify.
 {{- end }}
+{{- end }}
+
+{{/* What an AlertmanagerConfig can't do, whatever it says. */}}
+{{- define "closewatch.reduced" }}
+  - AlertmanagerConfig can do less than the routing fragment, and you should know it:
+      - each alert goes on to your own routes too, as the operator adds `continue: true`: a catch-all of yours is told a
+        second time, and in observe mode is told what should go nowhere
+      - it is seen only where your Alertmanager selects it (alertmanagerConfigSelector, alertmanagerConfigNamespaceSelector)
+      - with the operator's default, its routes and inhibit rules hold for alerts with
+        namespace="{{ .Release.Namespace }}" alone: {{ if eq .Values.alertmanagerConfig.matcherStrategy "OnNamespace" }}so the rules add this label{{ else }}matcherStrategy says that yours is None{{ end }}; alerts
+        of others with the same namespace label that carry closewatch's labels are not told apart
+      - your own rule "critical hides warning" must still be narrowed by hand: one tenant's critical alert hides
+        another's warning, as both have the same namespace or none. See the ConfigMap {{ include "closewatch.fullname" . }}-routing, point 3
+      - closewatch's message templates are not part of it: the texts are those that the receivers here have
 {{- end }}

@@ -30,7 +30,12 @@ Values change them only as data: marked in observe mode, with the addresses of t
 
 {{/* The rules of a file as they are installed, or nothing. Call with (list $ "rules/x.yml"). */}}
 {{- define "closewatch.rules" -}}
-{{- $alerting := (index . 0).Values.alerting -}}
+{{- $root := index . 0 -}}
+{{- $alerting := $root.Values.alerting -}}
+{{- $common := merge dict $alerting.labels -}}
+{{- if and $root.Values.alertmanagerConfig.enabled (eq $root.Values.alertmanagerConfig.matcherStrategy "OnNamespace") -}}
+  {{- $_ := set $common "namespace" $root.Release.Namespace -}}
+{{- end -}}
 {{- $groups := list -}}
 {{- range $group := (include "closewatch.parsed" . | fromYaml).groups -}}
   {{- if not (has $group.name $alerting.skipGroups) -}}
@@ -38,6 +43,7 @@ Values change them only as data: marked in observe mode, with the addresses of t
     {{- range $rule := $group.rules -}}
       {{- $enabled := true -}}
       {{- if $rule.alert -}}
+        {{- $_ := set $rule "labels" (merge dict $rule.labels $common) -}}
         {{- range $key := list $rule.alert (printf "%s/%s" $rule.alert $rule.labels.severity) -}}
           {{- $change := default dict (get $alerting.overrides $key) -}}
           {{- if hasKey $change "enabled" -}}{{- $enabled = $change.enabled -}}{{- end -}}

@@ -1,0 +1,66 @@
+{{/* What closewatch reaches: rights in the Kubernetes API, and ports that a NetworkPolicy must leave open. */}}
+
+{{/*
+What a part asks the Kubernetes API for, as JSON {secrets: [namespace], clusters: {namespace: [name]}, namespaces: [both]}: what
+its targets name, and what `rbac` adds for a configuration that the chart can't see.
+*/}}
+{{- define "closewatch.asks" -}}
+{{- $rbac := (index . 0).Values.rbac -}}
+{{- $part := index . 1 -}}
+{{- $secrets := list -}}
+{{- $clusters := dict -}}
+{{- range $target := $part.targets -}}
+  {{- if and (hasKey $target "kubernetes") (not (default dict $target.kubernetes).kubeconfig) -}}
+    {{- range $each := default list $target.secrets -}}{{- $secrets = append $secrets $each.namespace -}}{{- end -}}
+  {{- end -}}
+  {{- with $target.cloudnativepg -}}
+    {{- if not (default dict .kubernetes).kubeconfig -}}
+      {{- $_ := set $clusters .namespace (append (default list (get $clusters .namespace)) .cluster | uniq) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- if has $part.concern (list "" "certificates") -}}{{- $secrets = concat $secrets $rbac.tlsSecrets -}}{{- end -}}
+{{- if has $part.concern (list "" "postgresql") -}}
+  {{- range $namespace, $names := $rbac.cloudNativePg -}}
+    {{- $_ := set $clusters $namespace (concat (default list (get $clusters $namespace)) $names | uniq) -}}
+  {{- end -}}
+{{- end -}}
+{{- $secrets = compact $secrets | uniq | sortAlpha -}}
+{{- toJson (dict "secrets" $secrets "clusters" $clusters "namespaces" (concat $secrets (keys $clusters) | uniq | sortAlpha)) -}}
+{{- end }}
+
+{{/* "true" where a part needs its token. */}}
+{{- define "closewatch.needsToken" -}}
+{{- if (include "closewatch.asks" . | fromJson).namespaces -}}true{{- end -}}
+{{- end }}
+
+{{/*
+The ports on which a part reaches what it watches, as a JSON list of text: those in the addresses of its targets, the usual
+one of each kind, and networkPolicy.ports. An address may stand under any key, so the targets are searched as text.
+*/}}
+{{- define "closewatch.ports" -}}
+{{- $part := index . 1 -}}
+{{- $usual := dict "postgresql" "5432" "odoo" "5432" "pgbouncer" "6432" "redis" "6379" "certificates" "443" -}}
+{{- $ports := list -}}
+{{- range $target := $part.targets -}}
+  {{- with get $usual (toString $target.kind) -}}{{- $ports = append $ports . -}}{{- end -}}
+  {{- if $target.sentinels -}}{{- $ports = append $ports "26379" -}}{{- end -}}
+  {{- with $target.s3 -}}{{- if not .endpoint -}}{{- $ports = append $ports "443" -}}{{- end -}}{{- end -}}
+  {{- $text := toRawJson $target -}}
+  {{- range $found := regexFindAll "[A-Za-z0-9._\\]-]:[0-9]{1,5}[/\"]" $text -1 -}}
+    {{- $ports = append $ports (regexFind "[0-9]+" (regexFind ":[0-9]+[/\"]$" $found)) -}}
+  {{- end -}}
+  {{- range $found := regexFindAll "\"port\":[0-9]+" $text -1 -}}
+    {{- $ports = append $ports (trimPrefix "\"port\":" $found) -}}
+  {{- end -}}
+  {{- range $protocol, $port := dict "postgresql" "5432" "postgresql_direct" "5432" "smtp" "25" "imap" "143" -}}
+    {{- if contains (printf "\"protocol\":\"%s\"" $protocol) $text -}}{{- $ports = append $ports $port -}}{{- end -}}
+  {{- end -}}
+  {{- range $scheme, $port := dict "http" "80" "https" "443" -}}
+    {{- if regexMatch (printf "\"%s://[^:/\"]+[/\"]" $scheme) $text -}}{{- $ports = append $ports $port -}}{{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- if not $part.targets -}}{{- $ports = append $ports "5432" -}}{{- end -}}
+{{- range $port := (index . 0).Values.networkPolicy.ports -}}{{- $ports = append $ports (toString $port) -}}{{- end -}}
+{{- $ports | uniq | sortAlpha | toJson -}}
+{{- end }}
