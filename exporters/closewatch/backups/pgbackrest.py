@@ -1,0 +1,119 @@
+"""pgBackRest's own account of one stanza in one repository: `pgbackrest info --output=json`.
+
+The program leaves with 0 also when a stanza is in error: its status codes are read. A backup in which pages with wrong
+checksums were found is listed like any other, and is not good. Rights: those of a user who may read the repository.
+Source: pgBackRest's src/command/info/info.c, 2.45 to 2.59; format 5 of its backups.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from closewatch.backups.found import Fault, Type
+from closewatch.backups.judge import AHEAD, State
+from closewatch.core.deadline import Deadline
+from closewatch.core.reasons import Reason, Unavailable
+from closewatch.sources import tool
+
+FORMAT = 5
+STATUS = {
+    0: "ok",
+    1: "missing_path",
+    2: "no_backups",
+    3: "missing_data",
+    4: "different",
+    5: "database_mismatch",
+    6: "not_found",
+}
+OTHER = "other"
+"""Also what a newer release may add."""
+READABLE = {"ok", "no_backups", "different", "database_mismatch"}
+_TYPES = {"full": Type.FULL, "diff": Type.DIFF, "incr": Type.INCR}
+# Exit codes of common/error.auto.c: what a user does about them differs.
+_EXITS = {
+    37: (Reason.NOT_FOUND, "an option is missing in its configuration, such as the stanza"),
+    41: (Reason.PERMISSION, "a file can't be opened"),
+    42: (Reason.PERMISSION, "a file can't be read"),
+    49: (Reason.UNREACHABLE, "the repository's host can't be reached"),
+    55: (Reason.NOT_FOUND, "a file is missing"),
+    73: (Reason.PERMISSION, "a path can't be opened"),
+}
+
+
+class Stanza:
+    """One stanza in one repository."""
+
+    def __init__(self, command: Sequence[str], stanza: str, repo: int, config: str | None) -> None:
+        self._repo = repo
+        self._stanza = stanza
+        self._command = [*command, f"--stanza={stanza}", f"--repo={repo}", "--output=json", "--log-level-console=error"]
+        self._command += ["--log-level-file=off", *([f"--config={config}"] if config else []), "info"]
+
+    def look(self, deadline: Deadline) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """The tables `main` (a row a backup) and `place` (one row). Raises Unavailable."""
+        ran = tool.run(self._command, deadline)
+        if ran.code:
+            reason, words = _EXITS.get(ran.code, (Reason.SERVER_ERROR, "see its log"))
+            raise Unavailable(reason, f"pgbackrest ended with {ran.code}: {words}")
+        return tables(ran.json(), self._stanza, self._repo, time.time())
+
+
+def tables(document: Any, name: str, repo: int, now: float) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """The rows of a document of `info`. Raises Unavailable where it isn't one, or has nothing to say."""
+    try:
+        stanza = next(one for one in document if one["name"] == name)
+        status = _status(stanza, repo)
+        rows = [_row(one, now) for one in stanza["backup"] if _repo_of(one) == repo]
+        held = bool(((stanza["status"].get("lock") or {}).get("backup") or {}).get("held"))
+    except StopIteration:
+        raise Unavailable(Reason.NOT_FOUND, "pgbackrest doesn't know the stanza") from None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Unavailable(Reason.INVALID_ANSWER, "pgbackrest's account of the stanza has another form") from None
+    if status not in READABLE:
+        reason = Reason.SERVER_ERROR if status == OTHER else Reason.NOT_FOUND
+        raise Unavailable(reason, f"pgbackrest's status of the repository: {status}")
+    if held:
+        rows.append({**_EMPTY, "state": State.UNFINISHED.value})
+    oldest = min((row["at"] for row in rows if row["at"] is not None), default=None)
+    return {"main": rows, "place": [{"truncated": False, "unread": 0, "oldest": oldest, "status": status}]}
+
+
+_EMPTY: Mapping[str, Any] = dict.fromkeys(
+    ("type", "state", "reason", "at", "size", "seconds", "verified", "whole"), None
+)
+
+
+def _status(stanza: Mapping[str, Any], repo: int) -> str:
+    """That of the repository, where the release tells it, else of the stanza."""
+    codes = [int(one["status"]["code"]) for one in stanza.get("repo", ()) if int(one["key"]) == repo]
+    return STATUS.get(codes[0] if codes else int(stanza["status"]["code"]), OTHER)
+
+
+def _repo_of(backup: Mapping[str, Any]) -> int:
+    return int(backup["database"].get("repo-key", 1))
+
+
+def _row(backup: Mapping[str, Any], now: float) -> Mapping[str, Any]:
+    began, ended = (float(backup["timestamp"][key]) for key in ("start", "stop"))
+    wrong = backup.get("error")
+    if not isinstance(wrong, bool | None):
+        raise TypeError
+    fault: Fault | None = None
+    if int(backup["backrest"]["format"]) != FORMAT or backup["type"] not in _TYPES:
+        fault = Fault.UNSUPPORTED_VERSION
+    elif wrong:
+        fault = Fault.PAGE_CHECKSUM
+    elif ended > now + AHEAD:
+        fault = Fault.IN_THE_FUTURE
+    return {
+        "type": _TYPES.get(backup["type"], Type.OPAQUE).value,
+        "state": (State.BAD if fault else State.GOOD).value,
+        "reason": fault.value if fault else None,
+        "at": ended,
+        "size": int(backup["info"]["size"]),
+        "seconds": ended - began,
+        "verified": None if wrong is None else not wrong,
+        "whole": True,
+    }

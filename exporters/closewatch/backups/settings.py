@@ -1,0 +1,160 @@
+"""What can be configured of a place with backups: exactly one of a folder, a bucket, or a pgBackRest stanza."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from closewatch.core.collectors import Collector
+from closewatch.core.secrets import Secret
+from closewatch.core.settings import ConfigPath, Model, NoEcho, TargetSettings
+from closewatch.core.source import Source
+
+
+def _pattern(text: str) -> str:
+    if text.startswith("/") or "**" in text or any(not level for level in text.split("/")):
+        raise ValueError("is not a pattern of names below the place, such as *.dump or */acme-*.zip; ** is not known")
+    return text
+
+
+def _endpoint(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        plain = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        plain = False
+    if not plain or parts.username or parts.password or parts.query or parts.fragment or parts.path not in {"", "/"}:
+        raise ValueError("is not an address such as https://s3.example.net:9000 (no user, no path)")
+    return text
+
+
+def _stanza(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text):
+        raise ValueError("is not the name of a stanza: letters, digits, dots, hyphens and underscores")
+    return text
+
+
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_pattern)]
+
+
+class Files(Model):
+    """What folders and buckets have in common."""
+
+    pattern: Pattern = Field(
+        "*",
+        description="Which files are backups, such as *.dump; with / for folders below. Others are not looked at.",
+    )
+    content: Literal["inspect", "opaque"] = Field(
+        "inspect",
+        description="opaque: encrypted files, judged by name, size and time alone, without a right to read them.",
+    )
+    filestore: bool = Field(True, description="Whether an Odoo zip without a filestore counts as incomplete.")
+
+
+class FolderPlace(Files):
+    """A folder on this host, or mounted."""
+
+    path: ConfigPath = Field(description="The folder; relative to the folder of this file.")
+    settle: float = Field(
+        600.0,
+        ge=1,
+        le=86_400,
+        description="Seconds for which a file must not have changed, where its format doesn't show that it is whole.",
+    )
+
+
+class S3Place(Files):
+    """A prefix in a bucket of S3, or of what speaks its language."""
+
+    bucket: str = Field(min_length=1, max_length=255, pattern=r"^[^/\s]+$", description="Name of the bucket.")
+    prefix: str = Field("", max_length=1024, description="Begin of the names, up to where the pattern takes over.")
+    endpoint: Annotated[str, AfterValidator(_endpoint), NoEcho()] | None = Field(
+        None, description="Address of the service; default: Amazon's."
+    )
+    region: str | None = Field(None, min_length=1, max_length=64, description="Region; default: the environment's.")
+    access_key: str | None = Field(
+        None, min_length=1, max_length=256, description="Access key; without one, the environment's chain of logins."
+    )
+    secret_key: Secret | None = Field(None, description="Where the secret key is kept.")
+    session_token: Secret | None = Field(None, description="Where a temporary login's token is kept.")
+    ca: ConfigPath | None = Field(
+        None, description="File of the certificate authority that the service's certificate is checked by."
+    )
+    path_style: bool = Field(
+        default_factory=lambda data: data.get("endpoint") is not None,
+        description="Whether the bucket stands in the path, not in the host's name; default: with an endpoint.",
+    )
+
+    @model_validator(mode="after")
+    def _both_keys(self) -> S3Place:
+        if (self.access_key is None) != (self.secret_key is None):
+            raise ValueError("access_key and secret_key belong together")
+        if self.session_token is not None and self.access_key is None:
+            raise ValueError("session_token belongs to an access_key")
+        return self
+
+
+class PgbackrestPlace(Model):
+    """A stanza in a repository of pgBackRest, as the program sees it from this host."""
+
+    stanza: Annotated[str, AfterValidator(_stanza)] = Field(max_length=128, description="Name of the stanza.")
+    repo: int = Field(1, ge=1, le=256, description="Number of the repository; a target for each.")
+    config: ConfigPath | None = Field(None, description="Its configuration file; default: the program's own.")
+    command: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = Field(
+        ("pgbackrest",),
+        min_length=1,
+        max_length=16,
+        description="The program, such as [sudo, -n, -u, postgres, pgbackrest]. Never a secret: arguments are visible.",
+    )
+
+
+class BackupsTarget(TargetSettings):
+    """One place with backups of one thing."""
+
+    kind: Literal["backups"]
+    folder: FolderPlace | None = Field(None, description="Files in a folder.")
+    s3: S3Place | None = Field(None, description="Objects in a bucket.")
+    pgbackrest: PgbackrestPlace | None = Field(None, description="Backups of pgBackRest.")
+    every: float = Field(300.0, ge=1, le=3600, description="Seconds between two looks at the place.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> BackupsTarget:
+        named = [name for name in ("folder", "s3", "pgbackrest") if getattr(self, name) is not None]
+        if len(named) != 1:
+            said = f"here are {' and '.join(named)}" if named else "here is none"
+            raise ValueError(f"name one place: folder, s3 or pgbackrest; {said}. Two places are two targets")
+        return self
+
+    def asked(self, collectors: Sequence[Collector]) -> tuple[Collector, ...]:
+        """All of them, as often as is configured."""
+        return tuple(replace(one, every=self.every) for one in collectors)
+
+    def source(self, above: Source | None) -> Source:
+        """Asked aside, by its own kind of client."""
+        from closewatch.backups.place import Files as Looking  # noqa: PLC0415 - loaded where it is configured
+        from closewatch.backups.place import Place  # noqa: PLC0415
+        from closewatch.sources.folder import Folder  # noqa: PLC0415
+
+        if self.pgbackrest is not None:
+            from closewatch.backups.pgbackrest import Stanza  # noqa: PLC0415
+
+            of = self.pgbackrest
+            stanza = Stanza(of.command, of.stanza, of.repo, str(of.config) if of.config else None)
+            return Place(stanza.look, lambda: None, self.name)
+        if self.s3 is not None:
+            from closewatch.sources.s3 import Access, Bucket  # noqa: PLC0415 - botocore is an extra
+
+            named = {name for name in S3Place.model_fields if name not in {*Files.model_fields, "ca"}}
+            ca = str(self.s3.ca) if self.s3.ca else None
+            bucket = Bucket(Access(ca=ca, **{name: getattr(self.s3, name) for name in named}), self.s3.pattern)
+            files = Looking(bucket, opaque=self.s3.content == "opaque", filestore=self.s3.filestore, settle=0.0)
+            return Place(files.look, bucket.close, self.name)
+        assert self.folder is not None
+        folder, opaque = Folder(self.folder.path, self.folder.pattern), self.folder.content == "opaque"
+        files = Looking(folder, opaque=opaque, filestore=self.folder.filestore, settle=self.folder.settle)
+        return Place(files.look, folder.close, self.name)
