@@ -1,5 +1,5 @@
 -- An Odoo 18 database with OCA queue_job as small as can be: the tables that say whether its background work goes well, with the
--- column names and types of the real ones, and one table of the books for sessions to quarrel about. Made for the demo.
+-- column names and types of the real ones, and a few books, about whose entries sessions may quarrel. Made for the demo.
 
 CREATE TABLE ir_module_module (
     id serial PRIMARY KEY,
@@ -149,13 +149,107 @@ SELECT 1, 1, 10, 5, 5, 3, 'Send electronic invoice', 'account.edi.document', 'pr
   FROM (VALUES ('odoo.exceptions.UserError'), ('requests.exceptions.ConnectionError')) AS failure (error),
        (SELECT (now() AT TIME ZONE 'utc') - interval '3 hours' AS at) AS past;
 
+-- Mail: what leaves and what comes in. The simulator sends what is outgoing, and looks into the mailbox.
+CREATE TABLE mail_mail (
+    id serial PRIMARY KEY,
+    state varchar,
+    failure_type varchar,
+    failure_reason text,
+    body_html text,
+    email_to text,
+    auto_delete boolean,
+    scheduled_date timestamp,
+    create_date timestamp,
+    write_date timestamp
+);
+INSERT INTO mail_mail (state, failure_type, failure_reason, body_html, email_to, auto_delete, scheduled_date, create_date,
+                       write_date)
+SELECT state, kind, reason, '<p>Your invoice</p>', 'customer@example.com', true, planned, at, at
+  FROM (SELECT (now() AT TIME ZONE 'utc') AS now, (now() AT TIME ZONE 'utc') - interval '2 hours' AS at) AS time,
+       LATERAL (VALUES ('exception', 'mail_email_invalid', 'Invalid address', NULL),
+                       ('outgoing', NULL, NULL, now + interval '3 days')) AS mail (state, kind, reason, planned);
+
+CREATE TABLE fetchmail_server (
+    id serial PRIMARY KEY,
+    name varchar NOT NULL,
+    state varchar,
+    server varchar,
+    server_type varchar NOT NULL DEFAULT 'imap',
+    password varchar,
+    active boolean,
+    date timestamp,
+    create_date timestamp,
+    write_date timestamp
+);
+INSERT INTO fetchmail_server (name, state, active, date)
+VALUES ('Vendor bills', 'done', true, now() AT TIME ZONE 'utc'), ('Old mailbox', 'draft', false, NULL);
+
+CREATE TABLE ir_attachment (
+    id serial PRIMARY KEY,
+    name varchar NOT NULL,
+    type varchar NOT NULL,
+    store_fname varchar,
+    file_size integer,
+    create_date timestamp
+);
+INSERT INTO ir_attachment (name, type, file_size, create_date)
+SELECT format('invoice-%s.pdf', number), 'binary', 20000 + 977 * (number % 50), now() AT TIME ZONE 'utc'
+  FROM generate_series(1, 2000) AS number;
+
+-- The books: companies, currencies and their rates, journals, entries. Statements come into the bank journal twice a day.
+CREATE TABLE res_currency (id serial PRIMARY KEY, name varchar NOT NULL, active boolean);
+INSERT INTO res_currency (name, active) VALUES ('EUR', true), ('USD', true), ('CHF', true), ('JPY', false);
+
+CREATE TABLE res_company (id serial PRIMARY KEY, name varchar NOT NULL, parent_id integer, currency_id integer NOT NULL);
+INSERT INTO res_company (name, currency_id) VALUES ('The company', 1);
+
+CREATE TABLE res_currency_rate (
+    id serial PRIMARY KEY,
+    name date NOT NULL,
+    rate numeric,
+    currency_id integer NOT NULL,
+    company_id integer,
+    UNIQUE (name, currency_id, company_id)
+);
+CREATE INDEX res_currency_rate__name_index ON res_currency_rate (name);
+INSERT INTO res_currency_rate (name, rate, currency_id, company_id)
+SELECT current_date - day, 1.05 + day / 1000.0, currency, 1 FROM generate_series(0, 90) AS day, generate_series(2, 3) AS currency;
+
+CREATE TABLE account_journal (
+    id serial PRIMARY KEY,
+    code varchar(5) NOT NULL,
+    type varchar NOT NULL,
+    active boolean,
+    company_id integer NOT NULL
+);
+INSERT INTO account_journal (code, type, active, company_id)
+VALUES ('INV', 'sale', true, 1), ('BILL', 'purchase', true, 1), ('BNK1', 'bank', true, 1), ('MISC', 'general', true, 1);
+
 CREATE TABLE account_move (
     id serial PRIMARY KEY,
     name varchar,
     state varchar NOT NULL,
     date date NOT NULL,
-    amount_total numeric
+    move_type varchar NOT NULL DEFAULT 'entry',
+    payment_state varchar,
+    auto_post varchar NOT NULL DEFAULT 'no',
+    journal_id integer NOT NULL DEFAULT 1,
+    company_id integer DEFAULT 1,
+    currency_id integer NOT NULL DEFAULT 1,
+    statement_line_id integer,
+    sequence_prefix varchar,
+    amount_total numeric,
+    create_date timestamp
 );
-INSERT INTO account_move (name, state, date, amount_total)
-SELECT format('INV/%s/%s', extract(year FROM current_date), lpad(number::text, 5, '0')), 'posted', current_date, 100 + number
+CREATE INDEX account_move_payment_idx ON account_move (journal_id, state, payment_state, move_type, date);
+CREATE INDEX account_move_sequence_index2 ON account_move (journal_id, id DESC, sequence_prefix);
+INSERT INTO account_move (name, state, date, move_type, currency_id, amount_total)
+SELECT format('INV/%s/%s', extract(year FROM current_date), lpad(number::text, 5, '0')), 'posted', current_date, 'out_invoice',
+       1 + number % 3, 100 + number
   FROM generate_series(1, 200) AS number;
+INSERT INTO account_move (name, state, date, journal_id, statement_line_id, amount_total, create_date)
+SELECT format('BNK1/%s', number), 'posted', current_date, 3, number, 10 + number,
+       (now() AT TIME ZONE 'utc') - make_interval(hours => 12 * (40 - number))
+  FROM generate_series(1, 40) AS number;
+INSERT INTO account_move (name, state, date, journal_id, auto_post, amount_total)
+SELECT '/', 'draft', current_date + 30 * number, 4, 'at_date', 50 FROM generate_series(1, 12) AS number;

@@ -1,8 +1,8 @@
 """Plays an Odoo: its job runner, its worker and its scheduler, on a small database with the real tables.
 
-It holds the sessions that Odoo holds, takes the runner's advisory lock, passes jobs through their states and moves
-crons on. Two switches make it misbehave as real ones do: `dispatching` (the runner lives, but no job reaches a worker)
-and `crons_fail`.
+It holds the sessions that Odoo holds, takes the runner's advisory lock, passes jobs through their states, moves crons
+on, sends mail and keeps files. Two switches make it misbehave as real ones do: `dispatching` (the runner lives, but no
+job reaches a worker) and `crons_fail`.
 """
 
 from __future__ import annotations
@@ -54,6 +54,19 @@ UPDATE ir_cron
        first_failure_date = CASE WHEN %(fail)s THEN coalesce(first_failure_date, now() AT TIME ZONE 'utc') END
  WHERE active AND (nextcall <= now() AT TIME ZONE 'utc' OR (failure_count > 0) IS DISTINCT FROM %(fail)s)"""
 
+# What is outgoing leaves at the next turn, and is deleted, as Odoo does it by default.
+_SEND_MAIL = """
+DELETE FROM mail_mail
+ WHERE state = 'outgoing' AND (scheduled_date IS NULL OR scheduled_date <= now() AT TIME ZONE 'utc')"""
+_FETCH_MAIL = "UPDATE fetchmail_server SET date = now() AT TIME ZONE 'utc' WHERE active AND state = 'done'"
+_NEW_INVOICE = """
+WITH mail AS (
+  INSERT INTO mail_mail (state, body_html, email_to, auto_delete, create_date, write_date)
+  VALUES ('outgoing', '<p>Your invoice</p>', 'customer@example.com', true,
+          now() AT TIME ZONE 'utc', now() AT TIME ZONE 'utc'))
+INSERT INTO ir_attachment (name, type, file_size, create_date)
+VALUES ('invoice.pdf', 'binary', 40000 + %s, now() AT TIME ZONE 'utc')"""
+
 
 class OdooSimulator:
     """One database's Odoo. Loses its sessions when the server does, and comes back when it does."""
@@ -103,6 +116,11 @@ class OdooSimulator:
             if self.dispatching:
                 connection.execute(_ENQUEUE)
             connection.execute(_RUN_CRONS, {"fail": self.crons_fail})
+            if not self.crons_fail:  # mail is a scheduled action's work
+                connection.execute(_SEND_MAIL)
+                connection.execute(_FETCH_MAIL)
+            if self._random.random() < _TICK / 2:
+                connection.execute(_NEW_INVOICE, [self._random.randint(0, 100_000)])
             connection.execute(_VACUUM, [_KEPT_JOBS])
 
     def _work(self, connection: _Connection) -> None:

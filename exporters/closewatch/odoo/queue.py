@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping
 from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
+from closewatch.odoo.sticky import largest
 from closewatch.sources.query import Query
 
 JOBS = Gauge(
@@ -71,8 +72,8 @@ COUNTED = 50_000
 FEW = 2_000
 CHANNELS = 5
 CLASSES = 5
-NAMED = 14
-"""Series of a state and a channel by name: with `other` and all else, a database has less than 60 series."""
+NAMED = 10
+"""Series of a state and a channel by name: with `other` and all else, a database has at most 100 series."""
 OTHER = "other"
 STATES = ("pending", "failed", "started", "enqueued", "wait_dependencies", "cancelled")
 """In the order in which they are split up by channel, while there is room."""
@@ -253,7 +254,7 @@ def _by_channel(
     sizes: dict[str, float] = {}
     for (_, channel), jobs in found.items():
         sizes[channel] = sizes.get(channel, 0.0) + jobs
-    names = _largest(sizes, CHANNELS, memory, "channels")
+    names = largest(_named(sizes), CHANNELS, memory, "channels")
     pairs = [(state, name) for state in STATES for name in names if (state, name) in found][:NAMED]
     for state, name in pairs:
         yield JOBS(found[state, name], state=state, channel=name)
@@ -263,18 +264,14 @@ def _by_channel(
 
 def _by_class(total: float, found: Mapping[tuple[str, str], float], memory: Memory) -> Iterable[Sample]:
     sizes = {name: jobs for (_, name), jobs in found.items()}
-    names = _largest(sizes, CLASSES, memory, "classes")
+    names = largest(_named(sizes), CLASSES, memory, "classes")
     for name in names:
         yield FAILED(sizes[name], **{"class": name})
     yield FAILED(total - sum(sizes[name] for name in names), **{"class": OTHER})
 
 
-def _largest(sizes: Mapping[str, float], most: int, memory: Memory, key: str) -> list[str]:
-    """The largest. One that was among them the last time counts twice, so that two of a size don't take turns."""
-    before = memory.get(key, ())
-    ranked = sorted(sizes, key=lambda name: (-sizes[name] * (2 if name in before else 1), name))
-    memory[key] = names = [name for name in ranked if name != OTHER][:most]
-    return names
+def _named(sizes: Mapping[str, float]) -> Mapping[str, float]:
+    return {name: size for name, size in sizes.items() if name != OTHER}
 
 
 QUEUE = Collector(

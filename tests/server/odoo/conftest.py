@@ -21,6 +21,8 @@ DATA = Path(__file__).parents[2] / "data"
 GRANTS = Path(closewatch.odoo.__file__).with_name("grants.sql")
 QUEUES = {"2021": ("2024", "2021"), "2024": ("2024",), "2026": ("2024", "2026")}
 """The files that make a layout of queue_job."""
+OPERATIONS = {"15": ("15",), "16": ("16",), "17": ("16",), "18": ("16",), "19": ("16", "19")}
+"""The files that make mail and accounting of a version of Odoo."""
 
 
 @dataclass
@@ -89,11 +91,17 @@ def watch_database(
 
 @pytest.fixture
 def odoo(watch_database: Callable[..., Odoo]) -> Callable[..., Odoo]:
-    """Makes a small Odoo database: `odoo("18")`, or `odoo("17", queue="2024")`."""
+    """Makes a small Odoo database: `odoo("18")`, `odoo("17", queue="2024")`, or `odoo("16", operations=True)`.
 
-    def make(version: str = "18", queue: str | None = None) -> Odoo:
+    With `operations` it has mail, files and the accounting; with `feeds` also the modules that fetch bank statements.
+    """
+
+    def make(version: str = "18", queue: str | None = None, *, operations: bool = False, feeds: bool = False) -> Odoo:
         made = watch_database()
         files = ["core", version, *(f"queue_job_{layout}" for layout in QUEUES.get(queue or "", ()))]
+        if operations or feeds:
+            files += ["operations", *(f"operations_{layout}" for layout in OPERATIONS[version])]
+        files += ["bank_feeds"] if feeds else []
         for file in files:
             made.sql((DATA / f"odoo_{file}.sql").read_text(encoding="utf-8"))
         made.grant()
