@@ -16,7 +16,7 @@ help:
 	@echo 'make clean                removes .venv and caches'
 
 demo: .venv/.demo
-	@$(ENGINES) monitoring
+	@$(ENGINES) monitoring pgbouncer
 	@closewatch demo $(if $(SCENARIO),--scenario '$(SCENARIO)')
 
 test: .venv/.test
@@ -28,8 +28,8 @@ lint: .venv/.test
 	@tools/check.sh lint
 
 bench: .venv/.test
-	@$(ENGINES) monitoring redis postgres_exporter blackbox_exporter
-	@failed=0; for one in exporters queue scale; do \
+	@$(ENGINES) monitoring redis postgres_exporter redis_exporter blackbox_exporter
+	@failed=0; for one in exporters queue redis certificates scale; do \
 		echo "--- bench.$$one"; python -m bench.$$one || failed=1; \
 	done; exit $$failed
 

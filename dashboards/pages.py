@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from dashboards import glance, odoo, postgresql, watcher
+from dashboards import (
+    backups,
+    certificates,
+    glance,
+    odoo,
+    odoo_operations,
+    pgbouncer,
+    postgresql,
+    postgresql_access,
+    postgresql_load,
+    redis,
+    watcher,
+)
 from dashboards.frame import Page
 
 PAGES = (
@@ -14,11 +26,31 @@ PAGES = (
     Page(
         "closewatch postgresql",
         "PostgreSQL: a line a cluster, then what would be lost, what stops the work, and what comes next.",
-        (("Clusters", postgresql.panels),),
+        (
+            ("Clusters", postgresql.panels),
+            ("Load and capacity", postgresql_load.panels),
+            ("Access", postgresql_access.panels),
+            ("PgBouncer", pgbouncer.panels),
+        ),
     ),
     Page(
         "closewatch odoo",
-        "Odoo: a line a database, then background jobs and scheduled actions.",
-        (("Databases", odoo.panels),),
+        "Odoo: a line a database, then jobs and actions; mail, what the accounting waits for, and files.",
+        (("Databases", odoo.panels), ("Mail, accounting and files", odoo_operations.panels)),
+    ),
+    Page(
+        "closewatch redis",
+        "Redis and Valkey: memory and clients, what a restart would lose, and who else gets in.",
+        (("Redis", redis.panels),),
+    ),
+    Page(
+        "closewatch certificates",
+        "Certificates: what ends soon, what clients refuse, what was renewed and isn't served.",
+        (("Certificates", certificates.panels),),
+    ),
+    Page(
+        "closewatch backups",
+        "Backups: a line a place, then how old, how large, and what is not good.",
+        (("Backups", backups.panels),),
     ),
 )

@@ -15,7 +15,17 @@ def panels(pg: Measures) -> list[Panel]:
 def standbys_missing(pg: Measures) -> str:
     """How many streaming standbys are expected and not there."""
     expected, present = "closewatch_postgresql_standbys_expected", "closewatch_postgresql_standbys_streaming"
-    return f"clamp_min({pg.worst(expected)} - {pg.worst(present)}, 0)"
+    operated = f"{pg.worst('closewatch_postgresql_cloudnativepg_instances')} - 1"
+    return f"clamp_min(({operated} or {pg.worst(expected)}) - {pg.worst(present)}, 0)"
+
+
+def _not_ready(pg: Measures) -> str:
+    """Instances that CloudNativePG's object asks for, and that its operator says aren't ready."""
+    wanted, ready = (
+        "closewatch_postgresql_cloudnativepg_instances",
+        "closewatch_postgresql_cloudnativepg_instances_ready",
+    )
+    return f"{pg.worst(wanted)} - {pg.worst(ready)}"
 
 
 def _standbys(pg: Measures) -> list[Panel]:
@@ -49,7 +59,13 @@ def _standbys(pg: Measures) -> list[Panel]:
             "Standbys missing",
             "Streaming standbys that are expected and not there. Above 0 there is less to fail over to.",
             "none",
-            [query(standbys_missing(pg), NAME)],
+            [
+                query(standbys_missing(pg), NAME),
+                query(_not_ready(pg), NAME + " not ready, says CloudNativePG", ref="B"),
+                query(
+                    f"{pg.worst('closewatch_postgresql_cloudnativepg_hibernated')} == 1", NAME + " hibernated", ref="C"
+                ),
+            ],
             limits=Limits(((1, ORANGE),), ("PostgresqlStandbyMissing",)),
         ),
     ]

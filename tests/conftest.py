@@ -8,5 +8,8 @@ pytest_plugins = (
     "tests.fixtures.postgres",
     "tests.fixtures.monitoring",
     "tests.fixtures.faults",
+    "tests.fixtures.s3",
     "tests.fixtures.watch",
+    "tests.fixtures.redis",
+    "tests.fixtures.kubeapi",
 )

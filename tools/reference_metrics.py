@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from collections.abc import Iterable, Iterator
 
-from closewatch import odoo, postgresql
 from closewatch.core import meta
 from closewatch.core.collectors import Collector, On
 from closewatch.core.families import Family
@@ -25,7 +25,7 @@ is kept, its time is `closewatch_collector_last_success_timestamp_seconds`, and 
 intervals.
 """
 
-CONCERNS = {"postgresql": postgresql, "odoo": odoo}
+CONCERNS = {name: importlib.import_module(f"closewatch.{name}") for name in KINDS}
 _MEMBERS = {On.PRIMARY: "primary", On.STANDBY: "standbys", On.EACH: "each member"}
 
 

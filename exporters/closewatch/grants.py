@@ -9,12 +9,20 @@ from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.core.scrape import Scrape
 from closewatch.odoo.settings import OdooTarget
+from closewatch.postgresql.settings import PostgresqlTarget
 from closewatch.sources.pgaccess import Access
 from closewatch.sources.pgbatch import COLUMNS, UNREADABLE, readable_columns
 from closewatch.sources.pgconn import Connection, Statement
 from closewatch.sources.postgres import Cluster, Database
 
-MONITORS = "SELECT pg_catalog.pg_has_role(current_user, 'pg_monitor', 'USAGE') AS has"
+RIGHTS = """
+SELECT pg_catalog.pg_has_role(current_user, 'pg_monitor', 'USAGE') AS monitor,
+       pg_catalog.has_function_privilege('pg_catalog.pg_hba_file_rules()', 'EXECUTE') AS access_rules,
+       (SELECT n.nspname::text
+          FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+         WHERE e.extname = 'pg_stat_statements'
+           AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE')) AS statements_schema
+"""
 
 
 def missing_grants(scrape: Scrape) -> dict[str, list[str]]:
@@ -34,7 +42,7 @@ def missing_grants(scrape: Scrape) -> dict[str, list[str]]:
         if isinstance(settings, OdooTarget):
             statements = _column_grants(connection, odoo.GRANTS, access.user)
         else:
-            statements = _monitor_grant(connection, access.user)
+            statements = _server_grants(connection, settings, access.user)
     finally:
         connection.close()
     return {quoted(database): statements} if statements else {}
@@ -49,11 +57,18 @@ def _open(access: Access, database: str) -> Connection | None:
     return None
 
 
-def _monitor_grant(connection: Connection, user: str) -> list[str]:
-    outcome = connection.batch([Statement(MONITORS, 1.0)], Deadline.after(5))[0]
-    if outcome.failure is not None or outcome.rows[0]["has"]:
+def _server_grants(connection: Connection, settings: PostgresqlTarget, user: str) -> list[str]:
+    outcome = connection.batch([Statement(RIGHTS, 1.0)], Deadline.after(5))[0]
+    if outcome.failure is not None:
         return []
-    return [f"GRANT pg_monitor TO {quoted(user)};"]
+    has, statements = outcome.rows[0], []
+    if not has["monitor"]:
+        statements.append(f"GRANT pg_monitor TO {quoted(user)};")
+    if settings.access.hba and not has["access_rules"]:
+        statements.append(f"GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO {quoted(user)};")
+    if settings.statements and has["statements_schema"]:
+        statements.append(f"GRANT USAGE ON SCHEMA {quoted(has['statements_schema'])} TO {quoted(user)};")
+    return statements
 
 
 def _column_grants(connection: Connection, needed: Mapping[str, Sequence[str]], user: str) -> list[str]:

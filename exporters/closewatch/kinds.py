@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from closewatch import odoo, postgresql
+from closewatch import backups, certificates, odoo, pgbouncer, postgresql, redis
+from closewatch.backups.settings import BackupsTarget
+from closewatch.certificates.settings import CertificatesTarget
 from closewatch.core.collectors import Collector
 from closewatch.core.config import Config
 from closewatch.core.config import load as load_config
 from closewatch.core.settings import TargetSettings
 from closewatch.odoo.settings import OdooTarget
+from closewatch.pgbouncer.settings import PgbouncerTarget
 from closewatch.postgresql.settings import PostgresqlTarget
+from closewatch.redis.settings import RedisTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +31,12 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("postgresql", PostgresqlTarget, postgresql.COLLECTORS),
+        Kind("postgresql", PostgresqlTarget, (*postgresql.COLLECTORS, *postgresql.ABOUT)),
+        Kind("pgbouncer", PgbouncerTarget, pgbouncer.COLLECTORS),
         Kind("odoo", OdooTarget, odoo.COLLECTORS),
+        Kind("redis", RedisTarget, redis.COLLECTORS),
+        Kind("certificates", CertificatesTarget, certificates.COLLECTORS),
+        Kind("backups", BackupsTarget, backups.COLLECTORS),
     )
 }
 

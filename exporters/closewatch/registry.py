@@ -16,6 +16,7 @@ from closewatch.core.targets import Target
 from closewatch.discovery import Found, Seen
 from closewatch.kinds import KINDS
 from closewatch.odoo.settings import OdooTarget
+from closewatch.postgresql import cloudnativepg
 from closewatch.postgresql.settings import PostgresqlTarget
 
 Key = tuple[str, str]
@@ -69,9 +70,17 @@ class Registry:
         return [self.by_key["postgresql", name] for name, settings in self._servers.items() if settings.discover]
 
     def expected(self, target: Target, now: datetime) -> bool:
-        """Whether absence and age rules apply to the target at a time (aware): by its tenant's state and hours."""
+        """Whether absence and age rules apply to the target at a time (aware): by its tenant's state and hours.
+
+        And by its cluster's: what was hibernated on purpose isn't expected, nor is what lives on it.
+        """
         tenant = self.config.tenants.get(target.labels.get("tenant", ""))
-        return tenant is None or tenant.expected(now)
+        return (tenant is None or tenant.expected(now)) and not self._asleep(target, now)
+
+    def _asleep(self, target: Target, now: datetime) -> bool:
+        scrape = self.by_key.get((target.kind, target.name))
+        server = scrape.above or scrape if scrape is not None else None
+        return server is not None and cloudnativepg.asleep(server.memory(cloudnativepg.NAME), now.timestamp())
 
     def close(self, keep: Registry | None = None) -> None:
         """Let go of all sessions but those that another registry took over."""
@@ -93,7 +102,7 @@ class Registry:
             tenant=settings.tenant or inherited.get("tenant"),
             settings=settings,
         )
-        collectors = KINDS[settings.kind].collectors
+        collectors = settings.asked(KINDS[settings.kind].collectors)
         if isinstance(settings, PostgresqlTarget):
             self._servers[settings.name] = settings
             if settings.discover:

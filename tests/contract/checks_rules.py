@@ -37,7 +37,17 @@ OWN = {
     "PostgresqlTransactionOpenTooLong": {"activity"},
     "PostgresqlTransactionIdWraparound": {"counter"},
     "PostgresqlXminHorizonHeld": {"holder"},
+    "PostgresqlAutovacuumBehind": {"measure"},
+    "PostgresqlStorageFilling": {"measure"},
+    "PostgresqlRiskyAccessRule": {"risk"},
+    "PostgresqlUnexpectedSessions": {"program"},
+    "PostgresqlBreakGlassUsed": {"role"},
+    "PostgresqlDurabilityOff": {"setting"},
+    "PgbouncerClientsWaiting": {"database"},
     "OdooQueueJobsStuck": {"phase"},
+    "OdooJobsSlow": {"method"},
+    **{f"Certificate{what}": {"source", "certificate"} for what in ("Expiring", "Invalid", "NotReloaded")},
+    "BackupShrunk": {"type"},
     "ClosewatchTargetMissing": {"kind"},
     "ClosewatchTargetUnreadable": {"kind"},
     "ClosewatchCollectorFailing": {"kind", "collector"},
@@ -52,13 +62,16 @@ ALLOWED = {
     "audience": {"platform", "service", "security", "executive"},
     "layer": {"storage", "database", "cache", "application", "ingress", "user", "platform"},
 }
-LAYERS = {"postgresql": "database", "odoo": "application", "closewatch": "platform"}
+LAYERS = {
+    "postgresql": "database", "pgbouncer": "database", "odoo": "application", "redis": "cache",
+    "certificates": "ingress", "backups": "storage", "closewatch": "platform",
+}  # fmt: skip
 ANNOTATIONS = {"summary", "description", "impact", "runbook_url", "dashboard_url"}
 SCRAPE = {"job", "instance", "pod", "namespace", "container", "endpoint", "service", "node"}
 LITERALS = {"closewatch:odoo_shared:cell": {2.0, 0.5}}
 """Numbers that nobody tunes: what is a cell's fault, and not a tenant's. 0 and 1 are states, not limits."""
-WITHOUT_VALUE = {"PostgresqlReplicationLinkDown"}
-"""Alerts with a threshold whose value isn't always a number to show: here a link that is down has no silence."""
+WITHOUT_VALUE = {"PostgresqlReplicationLinkDown", "PostgresqlBreakGlassUsed"}
+"""Alerts with a threshold whose value isn't always a number to show: a link that is down has no silence."""
 UNITS = {
     "seconds": 1, "minute": 60, "minutes": 60, "hour": 3600, "hours": 3600, "days": 86400, "GiB": 2**30, "%": 0.01,
     "million": 1e6, "billion": 1e9,
@@ -82,8 +95,8 @@ def check(root: Path) -> list[str]:
 
 
 def concern(rule: Rule) -> str:
-    """The concern that the rule's file is named for."""
-    return Path(rule.place.split(":")[0]).stem
+    """The concern that the rule's file is named for: odoo.yml, odoo_operations.yml."""
+    return Path(rule.place.split(":")[0]).stem.split("_")[0]
 
 
 def parsed(rule: Rule) -> promql_parser.Expr:
@@ -93,7 +106,11 @@ def parsed(rule: Rule) -> promql_parser.Expr:
 def names(found: Sequence[Rule]) -> Iterator[str]:
     """An alert's name begins with its concern, a recording rule's is level:metric:operation."""
     for rule in found:
-        pattern = rf"{concern(rule).capitalize()}[A-Z][A-Za-z]+" if rule.alert else r"closewatch:\w+(:\w+)?"
+        pattern = (
+            rf"{concern(rule).capitalize().removesuffix('s')}s?[A-Z][A-Za-z]+"
+            if rule.alert
+            else r"closewatch:\w+(:\w+)?"
+        )
         if not re.fullmatch(pattern, rule.name):
             yield f"{rule.place}: the name doesn't fit {pattern}"
 

@@ -20,8 +20,12 @@ from tests.contract.tree import Declared, declarations
 PLACE = {"environment": "production", "cell": "cell-1"}
 TARGETS: dict[str, dict[str, str]] = {
     "up-server": {**PLACE, "target": "pg-1", "kind": "postgresql"},
+    "up-pooler": {**PLACE, "target": "pooler-1", "kind": "pgbouncer"},
     "down-server": {**PLACE, "target": "pg-2", "kind": "postgresql"},
     "up-database": {**PLACE, "target": "acme", "tenant": "acme", "kind": "odoo"},
+    "up-redis": {**PLACE, "target": "sessions", "kind": "redis"},
+    "up-certificates": {**PLACE, "target": "front", "kind": "certificates"},
+    "up-backups": {**PLACE, "target": "acme-dumps", "tenant": "acme", "kind": "backups"},
     "down-database": {**PLACE, "target": "umbrella", "tenant": "umbrella", "kind": "odoo"},
 }
 MISSING = {**PLACE, "target": "initech", "tenant": "initech", "kind": "odoo"}  # expected, and nowhere to be found
@@ -29,9 +33,14 @@ PROCESS = ("closewatch_build_info", "closewatch_config_", "closewatch_target_exp
 VALUES = {
     "activity": ("ordinary", "maintenance"),
     "collector": ("good", "bad"),
-    "state": ("active", "idle"),
+    "state": ("active", "idle", "waiting", "good", "bad"),
+    "operation": ("read", "write"),
     "role": ("primary", "unreachable"),
     "status": ("reserved", "lost"),
+    "privilege": ("superuser", "createdb"),
+    "risk": ("trust", "md5"),
+    "encrypted": ("yes", "no"),
+    "holder": ("tenant", "other"),
 }
 
 
@@ -90,7 +99,9 @@ class Everything:
     def _target(self, family: Declared, name: str) -> Iterator[str]:
         place, up = TARGETS[name], name.startswith("up")
         concern = family.name.split("_")[1]
-        if concern in {"postgresql", "odoo"} and (concern != place["kind"] or not up):
+        concern = {"certificate": "certificates", "backup": "backups"}.get(concern, concern)
+        own = {"postgresql", "odoo", "pgbouncer", "redis", "certificates", "backups"}
+        if concern in own and (concern != place["kind"] or not up):
             return
         if family.name == "closewatch_target_failure" and up:
             return

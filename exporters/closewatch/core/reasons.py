@@ -19,14 +19,17 @@ class Reason(enum.StrEnum):
     PERMISSION = "permission"
     MISSING = "missing"
     DATABASE_MISSING = "database_missing"
+    NOT_FOUND = "not_found"
     LOCKED = "locked"
     TOO_MANY_CONNECTIONS = "too_many_connections"
+    THROTTLED = "throttled"
     STARTING = "starting"
     SHUTTING_DOWN = "shutting_down"
     TLS = "tls"
     NO_PRIMARY = "no_primary"
     OVER_BUDGET = "over_budget"
     BUSY = "busy"
+    CLOCK = "clock"
     READ_ONLY_VIOLATION = "read_only_violation"
     CONNECTION_LOST = "connection_lost"
     INVALID_ANSWER = "invalid_answer"
@@ -47,15 +50,18 @@ _WORDS = {
     Reason.AUTHENTICATION: "the login was refused: wrong password, certificate or no matching pg_hba.conf line",
     Reason.PERMISSION: "a right is missing: `closewatch check --connect` prints the grants",
     Reason.MISSING: "a table, column or function is not there: other version, upgrade in progress, or another database",
+    Reason.NOT_FOUND: "the folder, file, bucket or program that the configuration names is not there",
     Reason.DATABASE_MISSING: "the database does not exist: dropped or renamed",
     Reason.LOCKED: "a lock is held or waited for, such as by an upgrade; closewatch doesn't queue behind it",
     Reason.TOO_MANY_CONNECTIONS: "no free connection: the server, role or database is at its limit",
+    Reason.THROTTLED: "the service limits how often it is asked: it is asked again later",
     Reason.STARTING: "the server is starting up or recovering",
     Reason.SHUTTING_DOWN: "the server is shutting down, or ended the session",
     Reason.TLS: "the TLS handshake or the check of the certificate failed",
     Reason.NO_PRIMARY: "no member of the cluster accepts writes",
     Reason.OVER_BUDGET: "the collector ran over its time limit twice and is left out for a while",
     Reason.BUSY: "an earlier scrape of this target is still running, or all of its server's slots are taken",
+    Reason.CLOCK: "the clocks differ too much for a signature to be valid: set this host's clock",
     Reason.READ_ONLY_VIOLATION: "a statement tried to write; the session is read-only",
     Reason.CONNECTION_LOST: "the connection broke before the answer was complete",
     Reason.INVALID_ANSWER: "the answer does not have the expected form",

@@ -10,6 +10,7 @@ import abc
 import datetime as dt
 import enum
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -24,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from closewatch.core.collectors import Collector
 from closewatch.core.hours import Hours, zone
 from closewatch.core.source import Source
 
@@ -87,6 +89,10 @@ class TargetSettings(Model):
     @abc.abstractmethod
     def source(self, above: Source | None) -> Source:
         """The way to ask it; `above` is that of the target it belongs to. Imports its client here: an extra."""
+
+    def asked(self, collectors: Sequence[Collector]) -> tuple[Collector, ...]:
+        """Those of its kind's collectors that are wanted: all, unless a concern lets some be switched off."""
+        return tuple(collectors)
 
     def labels(self) -> dict[str, str]:
         """The target's labels, those that it has."""

@@ -36,7 +36,9 @@ _SETTINGS = {
     "wal_receiver_timeout": "5s",
     "wal_retrieve_retry_interval": "500ms",
     "wal_receiver_status_interval": "1s",
+    "track_io_timing": "on",
 }
+_STATEMENTS = "pg_stat_statements"
 _RESERVED = 4
 _RESERVED_SINCE = 16
 
@@ -53,6 +55,10 @@ class Databases:
         settings = dict(_SETTINGS)
         if binaries.major >= _RESERVED_SINCE:
             settings["reserved_connections"] = str(_RESERVED)
+        # Some packages of PostgreSQL lack it, and a server that can't load it doesn't start.
+        self._counts_statements = any(binaries.path.parent.rglob(f"{_STATEMENTS}.so"))
+        if self._counts_statements:
+            settings["shared_preload_libraries"] = _STATEMENTS
         archiving = {"archive_mode": "on", "archive_command": f"cp %p {self.archive}/%f", "archive_timeout": "20s"}
         self.primary = PostgresServer.create(run, binaries, "pg-07-a", {**settings, **archiving})
         self.other = PostgresServer.create(run, binaries, "pg-08-a", settings)
@@ -102,6 +108,13 @@ class Databases:
                 "password": {"file": keep_secret(name, self.password)},
                 "discover": [{"databases": "^odoo_(?P<tenant>[a-z0-9]+)$"}],
                 "ignore": "^postgres$",
+                "storage_limit": "10GiB",
+                # Throw-away servers: what a crash would lose is thrown away anyway.
+                "access": {
+                    "accept": ["fsync", "full_page_writes", "synchronous_commit"],
+                    "allow": ["postgres"],  # the demo's own hand
+                    "break_glass": ["emergency"],
+                },
             }
             for name, members in ((CELL, (self.primary, self.standby)), (OTHER_CELL, (self.other,)))
         ]
@@ -114,6 +127,8 @@ class Databases:
         """Odoo's role, and closewatch's with the rights that are shipped."""
         server.create_role(ODOO_ROLE, self.odoo_password)
         server.load("postgres", _shipped("postgresql", "grants.sql"), role=ROLE)
+        if self._counts_statements:
+            server.sql("postgres", f"CREATE EXTENSION {_STATEMENTS}")
         with server.connect() as connection:
             connection.execute(f"ALTER ROLE {ROLE} PASSWORD '{self.password}'".encode())
             if server.major >= _RESERVED_SINCE:

@@ -9,15 +9,20 @@ from types import TracebackType
 from typing import Self
 
 from closewatch.demo import shipped
+from closewatch.demo.backups import Backups
 from closewatch.demo.databases import Databases
 from closewatch.demo.delivery import alertmanager_config
 from closewatch.demo.engines.alertmanager import AlertmanagerServer
+from closewatch.demo.engines.binaries import find_all
 from closewatch.demo.engines.folder import HOST, RunFolder, free_port
 from closewatch.demo.engines.mail import MailSink
 from closewatch.demo.engines.process import EngineError
 from closewatch.demo.engines.prometheus import PrometheusServer
 from closewatch.demo.engines.sink import Sink
+from closewatch.demo.front import Front
+from closewatch.demo.pooling import Pooling
 from closewatch.demo.scraping import prometheus_config
+from closewatch.demo.sessions import Sessions
 from closewatch.demo.thresholds import Threshold, ThresholdPage
 from closewatch.demo.watching import Part, Watcher
 
@@ -41,7 +46,13 @@ class Stack:
             self.runbooks = shipped.RunbookPages(self.run.folder("runbooks"))
             self._closing.callback(self.runbooks.close)
             self.databases = Databases(self.run)
-            self.parts: tuple[Part, ...] = (self.databases,)
+            self.front = Front(self.run)
+            self.backups = Backups(self.run, self.databases)
+            self.sessions = Sessions(self.run)
+            self.parts: tuple[Part, ...] = (self.databases, self.sessions, self.front, self.backups)
+            self.pooling = Pooling(self.run, self.databases) if find_all("pgbouncer") else None  # in no wheel
+            if self.pooling is not None:
+                self.parts = (*self.parts, self.pooling)
             for part in self.parts:
                 self._closing.callback(part.close)
         except BaseException:

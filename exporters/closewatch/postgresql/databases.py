@@ -1,6 +1,7 @@
 """How large is each database?
 
     closewatch_postgresql_database_size_bytes{database="odoo_acme"} 4.2e+10
+    closewatch_postgresql_databases_size_bytes 9.7e+10
 
 The server looks at every file of a database for this: 5 ms for one with Odoo's tables, seconds for hundreds of them.
 So it is asked every five minutes and stops after 2 s. A third of the databases has its turn first each time, and what
@@ -24,6 +25,11 @@ SIZE = Gauge(
     "closewatch_postgresql_database_size_bytes",
     'Disk space of each database, the 500 largest by name and the rest together as "other"; asked every five minutes.',
     ("database",),
+)
+
+TOTAL = Gauge(
+    "closewatch_postgresql_databases_size_bytes",
+    "Disk space of all databases together; absent while the size of any is not known.",
 )
 
 EVERY = 300.0
@@ -74,6 +80,8 @@ def read(answer: Answer, target: Target, memory: Memory) -> Iterable[Sample]:
         shown[label] = shown.get(label, 0.0) + sizes[oid].bytes
     for label, size in shown.items():
         yield SIZE(size, database=label)
+    # A part that looks like all of it would be read as a fall, and the rest, when it comes, as growth.
+    yield TOTAL(sum(size.bytes for size in sizes.values()) if len(sizes) == len(names) else None)
 
 
-DATABASES = Collector("databases", ask={"main": QUERY}, read=read, families=(SIZE,), every=EVERY, budget=3.0)
+DATABASES = Collector("databases", ask={"main": QUERY}, read=read, families=(SIZE, TOTAL), every=EVERY, budget=3.0)

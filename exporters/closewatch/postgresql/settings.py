@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from closewatch.core.collectors import Collector
 from closewatch.core.secrets import Secret
-from closewatch.core.settings import ConfigPath, Model, TargetSettings
+from closewatch.core.settings import Model, TargetSettings
+from closewatch.core.sizes import Bytes
 from closewatch.core.source import Source
+from closewatch.postgresql.cloudnativepg import CLOUDNATIVEPG
+from closewatch.postgresql.statements import STATEMENTS
 from closewatch.sources.address import address
+from closewatch.sources.kubeaccess import KubernetesLogin
+from closewatch.sources.pgtls import Tls
 
 DISCOVERY_GROUPS = ("tenant", "environment")
 DEFAULT_PORT = 5432
@@ -33,24 +40,19 @@ def _address_text(text: str) -> str:
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]
-
-
-class Tls(Model):
-    """How the connection is protected; the words are libpq's."""
-
-    mode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = Field(
-        "prefer", description="As libpq's sslmode. Only verify-full is safe against a man in the middle."
-    )
-    ca: ConfigPath | None = Field(
-        None, description="File of the certificate authority that the server's certificate is checked by."
-    )
-    certificate: ConfigPath | None = Field(None, description="File of the client certificate.")
-    key: ConfigPath | None = Field(None, description="File of the client certificate's key.")
-
-    def parameters(self) -> dict[str, str]:
-        """As connection parameters of libpq."""
-        files = {"sslrootcert": self.ca, "sslcert": self.certificate, "sslkey": self.key}
-        return {"sslmode": self.mode, **{name: str(path) for name, path in files.items() if path}}
+UnsafeSetting = Literal[
+    "fsync",
+    "full_page_writes",
+    "synchronous_commit",
+    "ignore_checksum_failure",
+    "zero_damaged_pages",
+    "ssl",
+    "ssl_min_protocol_version",
+    "password_encryption",
+    "log_connections",
+    "allow_system_table_mods",
+]
+"""Settings with a value that risks data, or access to them."""
 
 
 class Discover(Model):
@@ -61,6 +63,49 @@ class Discover(Model):
     )
     name: str = Field(
         "{database}", description="Name of the target; {database} and {server} are filled in.", max_length=100
+    )
+
+
+RoleName = Annotated[str, Field(min_length=1, max_length=63)]
+
+
+class AccessPolicy(Model):
+    """What is no surprise to whoever answers for access to the books."""
+
+    books: Pattern | None = Field(
+        None, description="Regular expression of the databases that hold books; by default those that discover matches."
+    )
+    owners: Pattern | None = Field(
+        None, description="Regular expression of the roles that may own one; by default any that is no superuser."
+    )
+    allow: tuple[RoleName, ...] = Field((), description="Roles that may work in the books beside the owners.")
+    break_glass: Annotated[tuple[RoleName, ...], Field(max_length=10)] = Field(
+        (), description="Roles for emergencies: each use is alerted. Their names are labels."
+    )
+    expire: Pattern | None = Field(
+        None, description="Regular expression of the roles that must have an expiry (VALID UNTIL)."
+    )
+    temporary: Pattern | None = Field(
+        None,
+        description="Regular expression of roles that a vault makes and drops: counted, but not told of as a change.",
+    )
+    accept: tuple[UnsafeSetting, ...] = Field((), description="Settings whose unsafe value is there on purpose.")
+    hba: bool = Field(
+        True, description="Whether pg_hba.conf is read; false where nobody may, as on most managed servers."
+    )
+
+
+KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+
+
+class CloudNativePg(Model):
+    """The Cluster object of the operator CloudNativePG that runs this cluster in Kubernetes."""
+
+    namespace: KubernetesName = Field(description="The object's namespace.")
+    cluster: KubernetesName = Field(description="The object's name.")
+    kubernetes: KubernetesLogin = Field(
+        KubernetesLogin.model_construct(),
+        description="How to log in to the Kubernetes API; needs `get` on clusters.postgresql.cnpg.io there.",
     )
 
 
@@ -87,6 +132,20 @@ class PostgresqlTarget(TargetSettings):
     )
     discover: tuple[Discover, ...] = Field((), description="Which databases are watched as Odoo's.")
     ignore: Pattern | None = Field(None, description="Regular expression of databases that are not watched on purpose.")
+    statements: int = Field(
+        10,
+        ge=0,
+        le=100,
+        description="Statements shown by id, the rest is summed; 0 asks for none (pg_stat_statements).",
+    )
+    storage_limit: Bytes | None = Field(
+        None, description="Disk space that there is for databases and WAL, such as 500GiB: tells when it will be full."
+    )
+    access: AccessPolicy = Field(AccessPolicy.model_construct(), description="Who may do what in the books.")
+
+    cloudnativepg: CloudNativePg | None = Field(
+        None, description="The operator's object, where CloudNativePG runs the cluster: tells a change from a loss."
+    )
 
     @model_validator(mode="after")
     def _hosts_once(self) -> PostgresqlTarget:
@@ -94,10 +153,22 @@ class PostgresqlTarget(TargetSettings):
             raise ValueError("hosts: the same address is there twice")
         return self
 
+    def asked(self, collectors: Sequence[Collector]) -> tuple[Collector, ...]:
+        """All, less the statements where none are to be shown, and the operator's object where there is none."""
+        left_out = {STATEMENTS.name: not self.statements, CLOUDNATIVEPG.name: self.cloudnativepg is None}
+        return tuple(one for one in collectors if not left_out.get(one.name))
+
     def source(self, above: Source | None) -> Source:
-        """Asked as a cluster, by one held session a member."""
+        """Asked as a cluster, by one held session a member; and its operator, where one is named."""
         from closewatch.sources.pgaccess import Access  # noqa: PLC0415 - psycopg is an extra
         from closewatch.sources.postgres import Cluster  # noqa: PLC0415
 
         addresses = tuple(address(host, DEFAULT_PORT) for host in self.hosts)
-        return Cluster(Access(addresses, self.user, self.password, self.database, self.tls.parameters()))
+        access = Access(addresses, self.user, self.password, self.database, self.tls.parameters())
+        if self.cloudnativepg is None:
+            return Cluster(access)
+        from closewatch.sources.kubeaside import OperatedCluster  # noqa: PLC0415
+        from closewatch.sources.kubernetes import Kubernetes  # noqa: PLC0415
+
+        about = self.cloudnativepg
+        return OperatedCluster(access, Kubernetes(about.kubernetes), about.namespace, about.cluster)

@@ -13,7 +13,9 @@ from closewatch.core.collectors import Answer, Collector, On
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.core.source import Outcome
+from closewatch.sources import pgextensions
 from closewatch.sources.pgconn import Connection, Result, Statement
+from closewatch.sources.pgextensions import Extensions
 from closewatch.sources.pgrows import Rows
 from closewatch.sources.query import Query
 
@@ -45,6 +47,16 @@ HEAD_LIMIT = 0.2
 Planned = tuple[Collector, str, Query]
 """Whose query, its name, and which of the alternatives."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What decides which of a collector's queries fit."""
+
+    version: int
+    columns: frozenset[str] | None
+    extensions: Extensions
+
+
 UNREADABLE = "!"
 """Marks, among the known columns, one that is there but may not be read: "!table.column"."""
 
@@ -57,6 +69,8 @@ class Asked:
     role: On | None = None
     down: Unavailable | None = None
     columns: frozenset[str] | None = None
+    extensions: Extensions | None = None
+    """Those that were looked for; None where nobody asked."""
     clock_offset: float | None = None
     """Seconds that the server's clock is ahead of ours, as exact as half a round trip."""
 
@@ -76,22 +90,20 @@ def ask_all(
     *,
     tables: Sequence[str] = (),
     columns: frozenset[str] | None = None,
+    extensions: Extensions | None = None,
 ) -> Asked:
     """Ask on behalf of all collectors in one round trip. Raises nothing.
 
     `tables` are those whose columns are looked at on the way, for the next visit; `columns` is what the last
-    look found.
+    look found. `extensions` likewise; those that the collectors need are looked at again.
     """
     asked = Asked()
     plan: list[Planned] = []
+    known = _Known(connection.version, columns, extensions or {})
     for collector in collectors:
         if not collector.applies or columns is None or collector.applies in columns:
-            asked.outcomes[collector.name] = _planned(collector, connection.version, columns, plan)
-    head = [Statement(HELLO, HEAD_LIMIT)]
-    if connection.version >= CHECK_INTERVAL_SINCE and connection.round_trips == 0:
-        head.append(Statement(CHECK_INTERVAL, HEAD_LIMIT))
-    if tables:
-        head.append(Statement(COLUMNS.format(tables=", ".join(f"'{name}'" for name in tables)), HEAD_LIMIT))
+            asked.outcomes[collector.name] = _planned(collector, known, plan)
+    head = _head(connection, tables, needed_extensions(collectors))
     limits = _limits([collector.budget / len(collector.ask) for collector, _, _ in plan], deadline)
     at = time.time()
     results = connection.batch(
@@ -102,13 +114,39 @@ def ask_all(
     hello = results[0].rows[0]
     asked.role = On.STANDBY if hello["standby"] else On.PRIMARY
     asked.clock_offset = hello["clock"] - (at + results[0].seconds / 2)
+    looks = {statement.sql: result for statement, result in zip(head, results, strict=False)}
     if tables:
-        look = results[len(head) - 1]
+        look = looks[_columns_sql(tables)]
         asked.columns = columns if look.failure is not None else readable_columns(look.rows)
+    if names := needed_extensions(collectors):
+        look = looks[pgextensions.look(names)]
+        asked.extensions = extensions if look.failure is not None else pgextensions.found(look.rows)
     _sort(asked, plan, results[len(head) :], Answer({}, connection.version, at, member, columns or frozenset()))
     if connection.closed:
         asked.down = next((result.failure for result in results if result.failure is not None), None)
     return asked
+
+
+def needed_extensions(collectors: Sequence[Collector]) -> tuple[str, ...]:
+    """The names of the extensions that any query of these collectors needs."""
+    asks = (alternatives for collector in collectors for alternatives in collector.ask.values())
+    return pgextensions.needed(query for alternatives in asks for query in chosen(alternatives))
+
+
+def _head(connection: Connection, tables: Sequence[str], extensions: Sequence[str]) -> list[Statement]:
+    """What goes before the collectors' queries, each with the same short limit."""
+    sql = [HELLO]
+    if connection.version >= CHECK_INTERVAL_SINCE and connection.round_trips == 0:
+        sql.append(CHECK_INTERVAL)
+    if tables:
+        sql.append(_columns_sql(tables))
+    if extensions:
+        sql.append(pgextensions.look(extensions))
+    return [Statement(one, HEAD_LIMIT) for one in sql]
+
+
+def _columns_sql(tables: Sequence[str]) -> str:
+    return COLUMNS.format(tables=", ".join(f"'{name}'" for name in tables))
 
 
 def _sort(asked: Asked, plan: Sequence[Planned], results: Sequence[Result], blank: Answer) -> None:
@@ -126,17 +164,18 @@ def _sort(asked: Asked, plan: Sequence[Planned], results: Sequence[Result], blan
             outcome.answers.append(replace(blank, tables=tables[collector_name]))
 
 
-def _planned(collector: Collector, version: int, columns: frozenset[str] | None, plan: list[Planned]) -> Outcome:
+def _planned(collector: Collector, known: _Known, plan: list[Planned]) -> Outcome:
     """Add the collector's fitting queries to the plan; an outcome that has failed already where one doesn't fit."""
     mine: list[Planned] = []
     for name, alternatives in collector.ask.items():
         why = Unavailable(Reason.MISSING, f"query {name!r} needs another server version")
         for query in chosen(alternatives):
-            lacking = _lacking(query, columns)
-            if query.since <= version < query.until and lacking is None:
-                mine.append((collector, name, query))
+            lacking = _lacking(query, known.columns)
+            fitted = pgextensions.fitted(query, known.extensions)
+            if query.since <= known.version < query.until and lacking is None and fitted is not None:
+                mine.append((collector, name, fitted))
                 break
-            why = lacking or why
+            why = lacking or (Unavailable(Reason.MISSING, query.extension) if fitted is None else why)
             if lacking is not None and lacking.reason is Reason.PERMISSION and not query.optional:
                 return Outcome(failure=lacking)  # a poorer question would hide that a grant is missing
         else:

@@ -13,7 +13,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,19 +64,8 @@ class Connection:
     @classmethod
     def open(cls, address: Address, parameters: dict[str, str], deadline: Deadline) -> Connection:
         """Connect, log in and enter pipeline mode. Raises Unavailable; never blocks longer than the deadline."""
-        info = dict(parameters)
-        info["port"] = str(address.port)
-        info["host"] = address.host
-        if not address.host.startswith("/"):
-            found = resolve(address.host, deadline)
-            info.update(host=",".join([address.host] * len(found)), hostaddr=",".join(found))
-        info["options"] = SESSION.format(limit=int(DEFAULT_LIMIT * 1000))
-        conninfo = " ".join(f"{key}={_quoted(value)}" for key, value in info.items()).encode()
-        pgconn = pq.PGconn.connect_start(conninfo)
+        pgconn = connect(address, {**parameters, "options": SESSION.format(limit=int(DEFAULT_LIMIT * 1000))}, deadline)
         try:
-            _finish_connecting(pgconn, deadline)
-            _check_connected(pgconn, conninfo, deadline)
-            pgconn.nonblocking = 1
             pgconn.enter_pipeline_mode()
             return cls(pgconn)
         except BaseException:
@@ -162,7 +151,7 @@ class Connection:
 
     def _flush(self, deadline: Deadline) -> None:
         while self._pgconn.flush() == 1:
-            _wait(self._pgconn.socket, deadline, write=True)
+            wait(self._pgconn.socket, deadline, write=True)
             self._pgconn.consume_input()
 
     def _receive(self, commands: int, deadline: Deadline) -> Result:
@@ -192,9 +181,27 @@ class Connection:
 
     def _next(self, deadline: Deadline) -> pq.abc.PGresult | None:
         while self._pgconn.is_busy():
-            _wait(self._pgconn.socket, deadline)
+            wait(self._pgconn.socket, deadline)
             self._pgconn.consume_input()
         return self._pgconn.get_result()
+
+
+def connect(address: Address, parameters: Mapping[str, str], deadline: Deadline) -> pq.abc.PGconn:
+    """Connect and log in, for calls that don't block. Raises Unavailable; never blocks longer than the deadline."""
+    info = {**parameters, "host": address.host, "port": str(address.port)}
+    if not address.host.startswith("/"):
+        found = resolve(address.host, deadline)
+        info.update(host=",".join([address.host] * len(found)), hostaddr=",".join(found))
+    conninfo = " ".join(f"{key}={_quoted(value)}" for key, value in info.items()).encode()
+    pgconn = pq.PGconn.connect_start(conninfo)
+    try:
+        _finish_connecting(pgconn, deadline)
+        _check_connected(pgconn, conninfo, deadline)
+        pgconn.nonblocking = 1
+    except BaseException:
+        pgconn.finish()
+        raise
+    return pgconn
 
 
 def _limited(statement: Statement) -> bool:
@@ -206,7 +213,7 @@ def _finish_connecting(pgconn: pq.abc.PGconn, deadline: Deadline) -> None:
         polled = pgconn.connect_poll()
         if polled in (pq.PollingStatus.OK, pq.PollingStatus.FAILED):
             return
-        _wait(pgconn.socket, deadline, write=polled == pq.PollingStatus.WRITING)
+        wait(pgconn.socket, deadline, write=polled == pq.PollingStatus.WRITING)
 
 
 def _check_connected(pgconn: pq.abc.PGconn, conninfo: bytes, deadline: Deadline) -> None:
@@ -226,7 +233,8 @@ def _connect_again(conninfo: bytes, deadline: Deadline, trace: int) -> None:
         pgconn.finish()
 
 
-def _wait(fd: int, deadline: Deadline, *, write: bool = False) -> None:
+def wait(fd: int, deadline: Deadline, *, write: bool = False) -> None:
+    """Wait until there is something to read (or room to write). Raises Unavailable(timeout)."""
     poller = select.poll()
     poller.register(fd, select.POLLOUT | select.POLLIN if write else select.POLLIN)
     if not poller.poll(deadline.need() * 1000):
@@ -257,7 +265,7 @@ def _await_end(fd: int, patience: float) -> None:
     deadline = Deadline.after(patience)
     with socket.socket(fileno=fd) as view, contextlib.suppress(OSError, Unavailable):
         while True:
-            _wait(fd, deadline)
+            wait(fd, deadline)
             if not view.recv(4096):
                 return
 

@@ -39,6 +39,7 @@ _CODES = {
 
 _TEXTS: tuple[tuple[str, Reason], ...] = (
     (r"too many clients|remaining connection slots|too many connections for", Reason.TOO_MANY_CONNECTIONS),
+    (r"no more connections allowed|client connections exceeded", Reason.TOO_MANY_CONNECTIONS),  # PgBouncer's
     (
         r"password authentication failed|no pg_hba\.conf entry|pg_hba\.conf rejects|no password supplied",
         Reason.AUTHENTICATION,
@@ -47,7 +48,7 @@ _TEXTS: tuple[tuple[str, Reason], ...] = (
         r"authentication failed|role \".*\" (does not exist|is not permitted)|authentication method requirement",
         Reason.AUTHENTICATION,
     ),
-    (r"server requested .* authentication", Reason.AUTHENTICATION),
+    (r"server requested .* authentication|FATAL:  (not allowed|no such user|login rejected)", Reason.AUTHENTICATION),
     (r"shutting down", Reason.SHUTTING_DOWN),
     (r"starting up|not yet accepting connections|not accepting connections|in recovery mode", Reason.STARTING),
     (r"database \".*\" does not exist|recently dropped or renamed", Reason.DATABASE_MISSING),

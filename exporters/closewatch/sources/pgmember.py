@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from closewatch.core.collectors import Collector, On
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
+from closewatch.sources import pgextensions
 from closewatch.sources.address import Address
 from closewatch.sources.dblocks import LOCKED
 from closewatch.sources.pgaccess import Access
-from closewatch.sources.pgbatch import Asked, ask_all
+from closewatch.sources.pgbatch import Asked, ask_all, needed_extensions
 from closewatch.sources.pgconn import DEFAULT_LIMIT, Connection, Statement
+from closewatch.sources.pgextensions import Extensions
 
 PATIENCE = 2
 """Time-outs in a row after which a member is tried less often."""
@@ -28,6 +30,7 @@ class Member:
         self.address = address
         self.role: On | None = None
         self._connection: Connection | None = None
+        self._extensions: Extensions | None = None
         self._hung = 0
         self._next = 0.0
         self._failure: Unavailable | None = None
@@ -67,7 +70,13 @@ class Member:
         except Unavailable as failure:
             return Asked(down=failure)
         mine = [collector for collector in collectors if collector.on in (On.EACH, self.role)]
-        asked = ask_all(connection, mine, str(self.address), deadline)
+        if self._extensions is None and (names := needed_extensions(mine)):
+            # Once, before anything is known; from then on each batch looks again on its way.
+            first = connection.batch([Statement(pgextensions.look(names), DEFAULT_LIMIT)], deadline)[0]
+            self._extensions = None if first.failure is not None else pgextensions.found(first.rows)
+        asked = ask_all(connection, mine, str(self.address), deadline, extensions=self._extensions)
+        if asked.extensions is not None:
+            self._extensions = asked.extensions
         if connection.closed:
             self._connection = None
         return asked

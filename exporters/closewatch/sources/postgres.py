@@ -18,7 +18,7 @@ from closewatch.core.families import Family, Gauge, Sample
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.core.source import Outcome, Reply
 from closewatch.sources.pgaccess import Access
-from closewatch.sources.pgbatch import Asked, ask_all, chosen
+from closewatch.sources.pgbatch import UNREADABLE, Asked, ask_all, chosen
 from closewatch.sources.pgconn import Connection
 from closewatch.sources.pgmember import Member
 
@@ -165,15 +165,23 @@ class Database:
             if first.down is not None:
                 return first
             known = self._columns = first.columns
-        asked = ask_all(connection, collectors, member, deadline, tables=_tables(collectors), columns=known)
+        tables = _tables(collectors)
+        asked = ask_all(connection, collectors, member, deadline, tables=tables, columns=known)
         if asked.down is None and asked.columns is not None:
-            if asked.columns != known:
-                log.info("columns_changed", database=self.name, before=len(known or ()), now=len(asked.columns))
-            self._columns = asked.columns
+            # Nobody looked at the tables of those that aren't asked this time: what is known of them stays.
+            found = asked.columns | {one for one in known or () if _table(one) not in tables}
+            if found != known:
+                log.info("columns_changed", database=self.name, before=len(known or ()), now=len(found))
+            self._columns = found
         return asked
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _table(column: str) -> str:
+    """The table of a known column: "table", "table.column" or "!table.column"."""
+    return column.removeprefix(UNREADABLE).partition(".")[0]
 
 
 def _tables(collectors: Sequence[Collector]) -> tuple[str, ...]:

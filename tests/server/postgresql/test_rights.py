@@ -16,7 +16,10 @@ from tests.server.postgresql.conftest import WEAK, Link
 from tests.server.postgresql.watching import Watcher
 
 ALLOWED_TYPES = {16, 20, 21, 23, 25, 701}  # bool, int8, int2, int4, text, float8
-NEEDING_MORE = {"receiver", "wal_archive", "replication", "locks", "connections", "transactions"}
+NEEDING_MORE = {
+    *("receiver", "wal_archive", "replication", "locks", "connections", "transactions"),
+    *("logins", "parameters", "hba", "vacuum", "storage", "statements"),
+}
 
 
 def each(names: set[str] | None = None):
@@ -68,7 +71,7 @@ def test_what_is_public_is_the_same_without_pg_monitor(
     assert shown(blind(link.primary)) == shown(watch(link.primary))
 
 
-@each({"replication", "locks", "connections", "transactions"})
+@each({"replication", "locks", "connections", "transactions", "logins", "parameters", "vacuum", "statements"})
 def test_a_right_that_is_granted_but_not_inherited_does_not_count(
     collector: Collector, link: Link, watch: Callable[..., Watcher]
 ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 
@@ -15,13 +15,24 @@ from closewatch.core.deadline import Deadline
 from closewatch.core.targets import Target
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.demo.engines.process import wait_until
+from closewatch.postgresql.settings import PostgresqlTarget
 from closewatch.sources.address import Address
-from closewatch.sources.pgbatch import ask_all
+from closewatch.sources.pgbatch import Asked, ask_all
 from closewatch.sources.pgconn import Connection
+from closewatch.sources.pgextensions import Extensions
 from tests.fixtures.watch import Facts
 
 GRANTS = Path(closewatch.postgresql.__file__).with_name("grants.sql")
-TARGET = Target.of("postgresql", "pg", environment="test", settings=SimpleNamespace(standbys=1))
+SETTINGS = {"kind": "postgresql", "name": "pg", "hosts": ["127.0.0.1"], "user": "weak_watcher", "standbys": 1}
+
+
+def target(**settings: Any) -> Target:
+    """The server with these settings besides SETTINGS."""
+    whole = PostgresqlTarget.model_validate({**SETTINGS, **settings})
+    return Target.of("postgresql", "pg", environment="test", settings=whole)
+
+
+TARGET = target(discover=[{"databases": "odoo_.*"}])
 
 
 class Watcher:
@@ -33,10 +44,14 @@ class Watcher:
         address = Address(server.host, server.port)
         self.connection = Connection.open(address, parameters, Deadline.after(10))
         self.memory: dict[str, Memory] = {}
+        self.extensions: Extensions | None = None
 
     def answer(self, collector: Collector) -> Answer:
         """What the server answers. Raises Unavailable."""
-        asked = ask_all(self.connection, [collector], self.server.address, Deadline.after(10))
+        asked = self._asked(collector)
+        if asked.extensions != self.extensions:
+            self.extensions = asked.extensions
+            asked = self._asked(collector)
         if asked.down is not None:
             raise asked.down
         outcome = asked.outcomes[collector.name]
@@ -45,11 +60,15 @@ class Watcher:
         (answer,) = outcome.answers
         return answer
 
-    def ask(self, collector: Collector) -> Facts:
+    def _asked(self, collector: Collector) -> Asked:
+        deadline = Deadline.after(10)
+        return ask_all(self.connection, [collector], self.server.address, deadline, extensions=self.extensions)
+
+    def ask(self, collector: Collector, target: Target = TARGET) -> Facts:
         """The collector's samples. Raises Unavailable."""
         answer = self.answer(collector)
         memory = self.memory.setdefault(collector.name, collector.memory())
-        samples = list(collector.read(answer, TARGET, memory))
+        samples = list(collector.read(answer, target, memory))
         assert {sample.family for sample in samples} <= set(collector.families)
         return Facts(samples)
 

@@ -24,12 +24,14 @@ _NAMES = {
     "promtool": ("promtool",),
     "alertmanager": ("alertmanager", "prometheus-alertmanager"),
     "amtool": ("amtool",),
+    "pgbouncer": ("pgbouncer",),
 }
 _PACKAGES = {
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
+    "pgbouncer": "pgbouncer",
 }
 _DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 
@@ -53,7 +55,7 @@ class PostgresBinaries:
 
 
 def find(name: str) -> Path:
-    """The program `prometheus`, `promtool`, `alertmanager` or `amtool`. Raises EngineError saying how to get it."""
+    """A program such as `prometheus`, by the names above. Raises EngineError saying how to get it."""
     if found := find_all(name):
         return found[0]
     raise EngineError(
@@ -113,9 +115,9 @@ def client_program(name: str, major: int) -> Path:
 
 @cache
 def version_of(program: Path) -> str:
-    """The version that a Prometheus or Alertmanager program says, such as "2.42.0"."""
+    """The version that a program says, such as "2.42.0"."""
     said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
-    found = re.search(r"version (\d+\.\d+[^ ,]*)", said.stdout + said.stderr)
+    found = re.search(r"(?:version|PgBouncer) (\d+\.\d+[^ ,\n]*)", said.stdout + said.stderr)
     return found[1] if found else "unknown"
 
 

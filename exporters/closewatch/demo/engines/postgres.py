@@ -160,10 +160,12 @@ class PostgresServer:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
 
     def drop_role(self, name: str) -> None:
-        """Drop a role, ending its sessions. What it owns must be gone before."""
+        """Drop a role if there is one, ending its sessions. Its databases, and what it owns in them, must be gone."""
         with self.connect() as connection:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [name])
-            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
+            if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
+                for statement in ("DROP OWNED BY {}", "DROP ROLE {}"):
+                    connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
     def configure(self, **settings: str | None) -> None:
         """ALTER SYSTEM and reload; None takes a setting back. What needs a restart needs `restart()`."""

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from closewatch.demo.engines.process import EngineError
-from closewatch.demo.scenarios import closewatch, odoo, postgresql
+from closewatch.demo.scenarios import backups, certificates, closewatch, odoo, pgbouncer, postgresql, redis
 from closewatch.demo.scenarios.scenario import Scenario
 
-SCENARIOS: tuple[Scenario, ...] = (*postgresql.SCENARIOS, *odoo.SCENARIOS, *closewatch.SCENARIOS)
+SCENARIOS: tuple[Scenario, ...] = (
+    *postgresql.SCENARIOS,
+    *pgbouncer.SCENARIOS,
+    *odoo.SCENARIOS,
+    *redis.SCENARIOS,
+    *certificates.SCENARIOS,
+    *closewatch.SCENARIOS,
+    *backups.SCENARIOS,
+)
 
 
 def find_scenario(name: str) -> Scenario:
