@@ -33,7 +33,7 @@ from closewatch.demo.engines.folder import RunFolder
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.odoo.queue import QUERY
 from closewatch.sources.address import Address
-from closewatch.sources.pgconn import Connection, Statement
+from closewatch.sources.postgresql.connection import Connection, Statement
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 DATABASE = "closewatch_bench"

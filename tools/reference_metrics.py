@@ -11,7 +11,8 @@ from closewatch.core import meta
 from closewatch.core.collectors import Collector, On
 from closewatch.core.families import Family
 from closewatch.kinds import KINDS
-from closewatch.sources import postgres
+from closewatch.sources.postgresql import cluster
+from closewatch.sources.redis import source as redis
 from tools.markdown import cell, table
 
 INTRODUCTION = """# Metrics
@@ -26,6 +27,7 @@ intervals.
 """
 
 CONCERNS = {name: importlib.import_module(f"closewatch.{name}") for name in KINDS}
+OF_SOURCES = {*cluster.FAMILIES, *redis.FAMILIES}
 _MEMBERS = {On.PRIMARY: "primary", On.STANDBY: "standbys", On.EACH: "each member"}
 
 
@@ -60,14 +62,14 @@ def _parts() -> Iterator[str]:
         yield f"## {name}\n"
         yield f"{_text(CONCERNS[name].__doc__)}\n"
         yield from table(
-            ("collector", "lane", "asked of", "time limit", "where"),
+            ("collector", "lane", "asked of", "time limit", "only with"),
             (
                 (
                     f"[{one.name}](#{name}-{one.name})",
                     _lane(one),
                     _MEMBERS[one.on],
                     f"{one.budget * 1000:g} ms",
-                    f"`{one.applies}` exists" if one.applies else "everywhere",
+                    f"`{one.applies}`" if one.applies else "-",
                 )
                 for one in kind.collectors
             ),
@@ -87,7 +89,7 @@ def _collector(kind: str, collector: Collector) -> Iterator[str]:
 def _of_the_source(kind: str, collectors: Iterable[Collector]) -> Iterator[str]:
     """Families that no collector gives: the way of asking knows them (which members answer, the clock)."""
     given = {family for one in collectors for family in one.families}
-    families = [one for one in set(postgres.FAMILIES) - given if one.name.startswith(f"closewatch_{kind}_")]
+    families = [one for one in OF_SOURCES - given if one.name.startswith(f"closewatch_{kind}_")]
     if families:
         yield f"### {kind}: the connection\n"
         yield "Known from asking, without a question of their own.\n"

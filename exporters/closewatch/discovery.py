@@ -17,7 +17,7 @@ from closewatch.core.families import Sample
 from closewatch.core.settings import LABEL_PATTERN
 from closewatch.core.targets import Target
 from closewatch.postgresql.settings import PostgresqlTarget
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 NAME = "discovery"
 UNWATCHED_REASONS = ("unmatched", "no_connect", "name_clash")

@@ -10,10 +10,10 @@ from closewatch.core.reasons import Reason, Unavailable
 from closewatch.core.scrape import Scrape
 from closewatch.odoo.settings import OdooTarget
 from closewatch.postgresql.settings import PostgresqlTarget
-from closewatch.sources.pgaccess import Access
-from closewatch.sources.pgbatch import COLUMNS, UNREADABLE, readable_columns
-from closewatch.sources.pgconn import Connection, Statement
-from closewatch.sources.postgres import Cluster, Database
+from closewatch.sources.postgresql.access import Access
+from closewatch.sources.postgresql.batch import COLUMNS, UNREADABLE, readable_columns
+from closewatch.sources.postgresql.cluster import Cluster, Database
+from closewatch.sources.postgresql.connection import Connection, Statement
 
 RIGHTS = """
 SELECT pg_catalog.pg_has_role(current_user, 'pg_monitor', 'USAGE') AS monitor,

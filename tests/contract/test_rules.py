@@ -139,7 +139,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "a cause that comes late": (
         "rules/postgresql",
-        r"(unless on .*\n +closewatch:postgresql_quiet:target\n +for: )1m",
+        r"(unless on .*\n +closewatch:postgresql_changing:target\n +for: )1m",
         r"\g<1>5m",
         "than its cause PostgresqlDown",
     ),

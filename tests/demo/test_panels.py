@@ -42,7 +42,8 @@ class Watch:
     def look(self) -> None:
         """Once over all of them; raises where a query errs."""
         for panel, queries in list(self.empty.items()):
-            if any([self.stack.prometheus.query(expr) for expr in queries]):
+            answers = [self.stack.prometheus.query(expr) for expr in queries]
+            if any(answers):
                 del self.empty[panel]
 
     def until(self, condition: Callable[[], bool], timeout: float) -> None:

@@ -147,7 +147,7 @@ class BackupsTarget(TargetSettings):
             stanza = Stanza(of.command, of.stanza, of.repo, str(of.config) if of.config else None)
             return Place(stanza.look, lambda: None, self.name)
         if self.s3 is not None:
-            from closewatch.sources.s3 import Access, Bucket  # noqa: PLC0415 - botocore is an extra
+            from closewatch.sources.s3.bucket import Access, Bucket  # noqa: PLC0415 - botocore is an extra
 
             named = {name for name in S3Place.model_fields if name not in {*Files.model_fields, "ca"}}
             ca = str(self.s3.ca) if self.s3.ca else None

@@ -12,7 +12,7 @@ from closewatch.core.secrets import Secret
 from closewatch.core.settings import ConfigPath, Model, TargetSettings
 from closewatch.core.source import Source
 from closewatch.sources.address import Address, address
-from closewatch.sources.kubeaccess import KubernetesLogin
+from closewatch.sources.kubernetes.access import KubernetesLogin
 
 PORTS = {"tls": 443, "postgresql": 5432, "postgresql_direct": 5432, "smtp": 25, "imap": 143}
 Text = Annotated[str, StringConstraints(min_length=1, max_length=120)]
@@ -119,9 +119,9 @@ class CertificatesTarget(TargetSettings):
 
     def source(self, above: Source | None) -> Source:
         """Asked place by place, all within one deadline."""
-        from closewatch.sources.certificates import Certificates, Places  # noqa: PLC0415 - cryptography is an extra
-        from closewatch.sources.certplaces import Endpoint, SecretPlace  # noqa: PLC0415
-        from closewatch.sources.kubernetes import Kubernetes  # noqa: PLC0415
+        from closewatch.sources.certificates.places import Endpoint, SecretPlace  # noqa: PLC0415
+        from closewatch.sources.certificates.source import Certificates, Places  # noqa: PLC0415 - cryptography is an extra
+        from closewatch.sources.kubernetes.api import Kubernetes  # noqa: PLC0415
 
         return Certificates(
             Places(

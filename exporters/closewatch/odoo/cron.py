@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 CRONS = Gauge("closewatch_odoo_crons", "Scheduled actions, by whether they are active.", ("active",))
 OLDEST_DUE = Gauge(

@@ -31,7 +31,7 @@ from collections.abc import Iterable
 from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 BANK_OLDEST = Gauge(
     "closewatch_odoo_bank_oldest_import_timestamp_seconds",

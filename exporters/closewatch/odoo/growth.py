@@ -27,7 +27,7 @@ from collections.abc import Iterable
 from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Counter, Gauge, Sample
 from closewatch.core.targets import Target
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 ATTACHMENTS = Gauge("closewatch_odoo_attachments", "Attachments of the database, estimated from a sample.")
 BYTES = Gauge("closewatch_odoo_attachments_bytes", "Size of all attachments, estimated from a sample.")

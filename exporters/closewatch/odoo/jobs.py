@@ -27,7 +27,7 @@ from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.odoo.sticky import largest
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 DURATION = Gauge(
     "closewatch_odoo_queue_job_duration_seconds",

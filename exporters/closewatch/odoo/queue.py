@@ -23,7 +23,7 @@ from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.odoo.sticky import largest
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 JOBS = Gauge(
     "closewatch_odoo_queue_jobs",

@@ -21,7 +21,7 @@ class OdooTarget(TargetSettings):
 
     def source(self, above: Source | None) -> Source:
         """Asked by short visits, with its server's login and within its server's share of sessions."""
-        from closewatch.sources.postgres import Cluster, Database  # noqa: PLC0415 - psycopg is an extra
+        from closewatch.sources.postgresql.cluster import Cluster, Database  # noqa: PLC0415 - psycopg is an extra
 
         assert isinstance(above, Cluster)
         return Database(above.access, self.database)

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 OVERDUE = Gauge(
     "closewatch_odoo_vacuum_overdue_tables", "Tables with more dead rows than those at which autovacuum should come."

@@ -18,7 +18,7 @@ from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.pgbouncer.words import number, settings
-from closewatch.sources.show import Show
+from closewatch.sources.postgresql.show import Show
 
 CONNECTED = Gauge("closewatch_pgbouncer_clients", "Clients that are connected or logging in, closewatch included.")
 MAX = Gauge("closewatch_pgbouncer_clients_max", "Clients that can be connected at once: max_client_conn.")

@@ -18,7 +18,7 @@ from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.pgbouncer.words import CONSOLE, number
-from closewatch.sources.show import Show
+from closewatch.sources.postgresql.show import Show
 
 PAUSED = Gauge("closewatch_pgbouncer_paused_databases", "Databases that are paused: their clients wait for RESUME.")
 DISABLED = Gauge(

@@ -19,7 +19,7 @@ from closewatch.core.collectors import Answer, Collector, Memory, Row
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.pgbouncer.words import CONSOLE, settings
-from closewatch.sources.show import Show
+from closewatch.sources.postgresql.show import Show
 
 EXPOSED = Gauge(
     "closewatch_pgbouncer_exposed",

@@ -22,7 +22,7 @@ from closewatch.core.families import Gauge, Sample
 from closewatch.core.labels import clean
 from closewatch.core.targets import Target
 from closewatch.pgbouncer.words import CONSOLE, number
-from closewatch.sources.show import Show
+from closewatch.sources.postgresql.show import Show
 
 CLIENTS = Gauge(
     "closewatch_pgbouncer_pool_clients",

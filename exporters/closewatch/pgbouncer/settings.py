@@ -10,7 +10,7 @@ from closewatch.core.secrets import Secret
 from closewatch.core.settings import TargetSettings
 from closewatch.core.source import Source
 from closewatch.sources.address import address
-from closewatch.sources.pgtls import Tls
+from closewatch.sources.postgresql.tls import Tls
 
 DEFAULT_PORT = 6432
 
@@ -45,7 +45,7 @@ class PgbouncerTarget(TargetSettings):
 
     def source(self, above: Source | None) -> Source:
         """Asked by one held session on its console; the server behind it is asked for itself."""
-        from closewatch.sources.pgbouncer import Login, Pgbouncer  # noqa: PLC0415 - psycopg is an extra
+        from closewatch.sources.postgresql.pgbouncer import Login, Pgbouncer  # noqa: PLC0415 - psycopg is an extra
 
         place = address(self.host, DEFAULT_PORT)
         return Pgbouncer(Login(place, self.user, self.password, self.tls.parameters()))

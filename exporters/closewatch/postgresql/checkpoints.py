@@ -16,7 +16,7 @@ from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Counter, Sample
 from closewatch.core.targets import Target
 from closewatch.postgresql.counting import total
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 CHECKPOINTS_TOTAL = Counter(
     "closewatch_postgresql_checkpoints_total",

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Counter, Gauge, Sample
 from closewatch.core.targets import Target
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 ENABLED = Gauge(
     "closewatch_postgresql_checksums_enabled",

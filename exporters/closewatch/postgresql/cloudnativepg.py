@@ -30,7 +30,7 @@ from typing import Any
 from closewatch.core.collectors import Answer, Collector, Memory, Reason, Unavailable
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
-from closewatch.sources.kubequery import CustomObject
+from closewatch.sources.kubernetes.query import CustomObject
 
 NAME = "cloudnativepg"
 INSTANCES = Gauge(

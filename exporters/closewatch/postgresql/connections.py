@@ -23,7 +23,7 @@ from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.postgresql.rights import readable
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 CONNECTIONS_BY_STATE = Gauge(
     "closewatch_postgresql_connections",

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 SIZE = Gauge(
     "closewatch_postgresql_database_size_bytes",

@@ -25,7 +25,7 @@ from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.postgresql.canonical import as_text, fingerprint
 from closewatch.postgresql.hbarisks import RISKS, Line, risks
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 LINES = Gauge("closewatch_postgresql_access_rules", "Lines of pg_hba.conf, of its included files too.", ("member",))
 RISKY = Gauge(

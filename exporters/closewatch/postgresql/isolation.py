@@ -28,7 +28,7 @@ from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.postgresql.canonical import as_text
 from closewatch.postgresql.policy import books, may_own, trusted
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 DATABASES = Gauge(
     "closewatch_postgresql_books_databases", "Databases with books by the configuration; asked every five minutes."

@@ -22,7 +22,7 @@ from closewatch.core.families import Counter, Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.postgresql.counting import total
 from closewatch.postgresql.rights import readable
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 BLOCKED = Gauge("closewatch_postgresql_blocked_sessions", "Sessions that wait for a lock.")
 BLOCKING = Gauge(

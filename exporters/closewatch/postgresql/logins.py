@@ -31,7 +31,7 @@ from closewatch.postgresql.canonical import as_text
 from closewatch.postgresql.policy import books, may_own, trusted
 from closewatch.postgresql.rights import readable
 from closewatch.postgresql.settings import PostgresqlTarget
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 REMOTE = Gauge(
     "closewatch_postgresql_remote_sessions",

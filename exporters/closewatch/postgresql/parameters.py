@@ -25,7 +25,7 @@ from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.postgresql.canonical import fingerprint
 from closewatch.postgresql.rights import readable
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 UNSAFE = Gauge(
     "closewatch_postgresql_setting_unsafe",

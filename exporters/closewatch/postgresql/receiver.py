@@ -21,7 +21,7 @@ from closewatch.core.collectors import Answer, Collector, Memory, On, Row
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.postgresql.rights import readable
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 LINK_UP = Gauge(
     "closewatch_postgresql_replication_link_up",

@@ -25,7 +25,7 @@ from closewatch.core.collectors import Answer, Collector, Memory, Row
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.postgresql.rights import readable
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 LAG_BYTES = Gauge(
     "closewatch_postgresql_replication_lag_bytes",

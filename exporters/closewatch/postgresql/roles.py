@@ -27,7 +27,7 @@ from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.postgresql.canonical import as_text, fingerprint
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 PRIVILEGED = Gauge(
     "closewatch_postgresql_privileged_roles",

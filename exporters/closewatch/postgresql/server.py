@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 INFO = Gauge("closewatch_postgresql_info", "The version that the primary runs; always 1.", ("version",))
 START = Gauge("closewatch_postgresql_start_timestamp_seconds", "When the primary's server process was started.")

@@ -16,8 +16,8 @@ from closewatch.core.source import Source
 from closewatch.postgresql.cloudnativepg import CLOUDNATIVEPG
 from closewatch.postgresql.statements import STATEMENTS
 from closewatch.sources.address import address
-from closewatch.sources.kubeaccess import KubernetesLogin
-from closewatch.sources.pgtls import Tls
+from closewatch.sources.kubernetes.access import KubernetesLogin
+from closewatch.sources.postgresql.tls import Tls
 
 DISCOVERY_GROUPS = ("tenant", "environment")
 DEFAULT_PORT = 5432
@@ -160,15 +160,15 @@ class PostgresqlTarget(TargetSettings):
 
     def source(self, above: Source | None) -> Source:
         """Asked as a cluster, by one held session a member; and its operator, where one is named."""
-        from closewatch.sources.pgaccess import Access  # noqa: PLC0415 - psycopg is an extra
-        from closewatch.sources.postgres import Cluster  # noqa: PLC0415
+        from closewatch.sources.postgresql.access import Access  # noqa: PLC0415 - psycopg is an extra
+        from closewatch.sources.postgresql.cluster import Cluster  # noqa: PLC0415
 
         addresses = tuple(address(host, DEFAULT_PORT) for host in self.hosts)
         access = Access(addresses, self.user, self.password, self.database, self.tls.parameters())
         if self.cloudnativepg is None:
             return Cluster(access)
-        from closewatch.sources.kubeaside import OperatedCluster  # noqa: PLC0415
-        from closewatch.sources.kubernetes import Kubernetes  # noqa: PLC0415
+        from closewatch.sources.kubernetes.api import Kubernetes  # noqa: PLC0415
+        from closewatch.sources.kubernetes.aside import OperatedCluster  # noqa: PLC0415
 
         about = self.cloudnativepg
         return OperatedCluster(access, Kubernetes(about.kubernetes), about.namespace, about.cluster)

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 RETAINED = Gauge(
     "closewatch_postgresql_slot_retained_bytes",

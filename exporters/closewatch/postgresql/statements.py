@@ -28,7 +28,7 @@ from closewatch.core.targets import Target
 from closewatch.postgresql.counting import total
 from closewatch.postgresql.rights import readable
 from closewatch.postgresql.shares import Shares, Work
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 SECONDS = Counter(
     "closewatch_postgresql_statement_seconds_total",

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 WAL_SIZE = Gauge("closewatch_postgresql_wal_size_bytes", "Disk space of the WAL; asked every five minutes.")
 LIMIT = Gauge(

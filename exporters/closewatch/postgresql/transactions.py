@@ -24,7 +24,7 @@ from closewatch.core.families import Counter, Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.postgresql.counting import total
 from closewatch.postgresql.rights import readable
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 OLDEST = Gauge(
     "closewatch_postgresql_oldest_transaction_start_timestamp_seconds",

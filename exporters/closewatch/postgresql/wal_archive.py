@@ -19,7 +19,7 @@ from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Counter, Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.postgresql.counting import total
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 
 ENABLED = Gauge(
     "closewatch_postgresql_wal_archive_enabled",

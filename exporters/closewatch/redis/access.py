@@ -17,7 +17,7 @@ from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Counter, Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.redis.reading import shard, total
-from closewatch.sources.rediscommand import INFO, one
+from closewatch.sources.redis.command import INFO, one
 
 DENIED = Counter(
     "closewatch_redis_access_denied_total",

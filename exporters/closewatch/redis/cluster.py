@@ -17,7 +17,7 @@ from closewatch.core.collectors import Answer, Collector, Memory, On
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.redis.reading import is_word, number
-from closewatch.sources.rediscommand import one
+from closewatch.sources.redis.command import one
 
 OK = Gauge(
     "closewatch_redis_cluster_ok", "Whether the node takes the cluster for able to work (1) or not (0).", ("member",)

@@ -6,7 +6,7 @@ facts that need it are absent.
 
 from __future__ import annotations
 
-from closewatch.sources.rediscommand import Command
+from closewatch.sources.redis.command import Command
 
 _NAMES = (
     "bind",

@@ -19,7 +19,7 @@ from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Counter, Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.redis.reading import number, shard, total
-from closewatch.sources.rediscommand import INFO, one
+from closewatch.sources.redis.command import INFO, one
 
 CONNECTED = Gauge("closewatch_redis_connections", "Clients connected to the master, the one that asks too.", ("shard",))
 MAX = Gauge("closewatch_redis_connections_max", "Clients that the master takes at once: maxclients.", ("shard",))

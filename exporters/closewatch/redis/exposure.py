@@ -21,7 +21,7 @@ from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.redis.configuration import CONFIG
 from closewatch.redis.powers import overpowered, powerless
-from closewatch.sources.rediscommand import one
+from closewatch.sources.redis.command import one
 
 EXPOSED = Gauge(
     "closewatch_redis_exposed",

@@ -20,7 +20,7 @@ from closewatch.core.collectors import Answer, Collector, Memory, Row
 from closewatch.core.families import Counter, Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.redis.reading import shard
-from closewatch.sources.rediscommand import INFO, one
+from closewatch.sources.redis.command import INFO, one
 
 SLOW = Counter(
     "closewatch_redis_slow_commands_total",

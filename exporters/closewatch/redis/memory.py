@@ -22,7 +22,7 @@ from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.families import Counter, Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.redis.reading import number, shard, total
-from closewatch.sources.rediscommand import INFO
+from closewatch.sources.redis.command import INFO
 
 USED = Gauge("closewatch_redis_memory_used_bytes", "Memory that the master has in use.", ("shard",))
 EVICTABLE = Gauge(

@@ -21,7 +21,7 @@ from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.redis.configuration import CONFIG
 from closewatch.redis.reading import is_word, number, shard, speaks
-from closewatch.sources.rediscommand import INFO
+from closewatch.sources.redis.command import INFO
 
 ENABLED = Gauge(
     "closewatch_redis_persistence_enabled",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from closewatch.core.collectors import Answer, Memory, Row
-from closewatch.sources.rediscommand import PLACE
+from closewatch.sources.redis.command import PLACE
 
 
 def shard(answer: Answer) -> str | None:

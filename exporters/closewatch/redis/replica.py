@@ -17,7 +17,7 @@ from closewatch.core.collectors import Answer, Collector, Memory, On
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.redis.reading import is_word, number
-from closewatch.sources.rediscommand import INFO
+from closewatch.sources.redis.command import INFO
 
 LINK_UP = Gauge(
     "closewatch_redis_replication_link_up",

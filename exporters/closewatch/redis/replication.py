@@ -19,7 +19,7 @@ from closewatch.core.families import Gauge, Sample
 from closewatch.core.labels import clean
 from closewatch.core.targets import Target
 from closewatch.redis.reading import number, shard
-from closewatch.sources.rediscommand import INFO
+from closewatch.sources.redis.command import INFO
 
 ONLINE = Gauge("closewatch_redis_replicas_online", "Replicas that follow the master and have its data.", ("shard",))
 EXPECTED = Gauge(

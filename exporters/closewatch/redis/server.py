@@ -18,7 +18,7 @@ from closewatch.core.collectors import Answer, Collector, Memory, On, Row
 from closewatch.core.families import Gauge, Sample
 from closewatch.core.targets import Target
 from closewatch.redis.reading import number, shard, speaks
-from closewatch.sources.rediscommand import INFO
+from closewatch.sources.redis.command import INFO
 
 START = Gauge("closewatch_redis_start_timestamp_seconds", "When the server process was started.", ("member",))
 LOADING = Gauge(

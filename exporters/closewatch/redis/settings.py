@@ -108,10 +108,10 @@ class RedisTarget(TargetSettings):
 
     def source(self, above: Source | None) -> Source:
         """Asked as a deployment, by one held connection a member."""
-        from closewatch.sources.redis import Access, Deployment  # noqa: PLC0415 - redis-py is an extra
-        from closewatch.sources.redisconn import Login  # noqa: PLC0415
-        from closewatch.sources.redisplaces import Cluster, Places, Sentinels, Written  # noqa: PLC0415
-        from closewatch.sources.redissocket import TlsFiles  # noqa: PLC0415
+        from closewatch.sources.redis.connection import Login  # noqa: PLC0415
+        from closewatch.sources.redis.places import Cluster, Places, Sentinels, Written  # noqa: PLC0415
+        from closewatch.sources.redis.source import Access, Deployment  # noqa: PLC0415 - redis-py is an extra
+        from closewatch.sources.redis.wire import TlsFiles  # noqa: PLC0415
 
         def parsed(places: tuple[str, ...], port: int = DEFAULT_PORT) -> tuple[Address, ...]:
             return tuple(address(place, port) for place in places)

@@ -13,7 +13,7 @@ import pytest
 
 from closewatch.core.deadline import Deadline
 from closewatch.core.secrets import Secret
-from closewatch.sources.s3 import Access, Bucket
+from closewatch.sources.s3.bucket import Access, Bucket
 from tests.fixtures.s3 import S3Server
 from tests.fixtures.watch import Watched
 from tests.server.backups.conftest import Dumps

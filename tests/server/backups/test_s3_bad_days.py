@@ -18,8 +18,8 @@ import pytest
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Unavailable
 from closewatch.core.secrets import Secret
-from closewatch.sources import s3
-from closewatch.sources.s3 import Access, Bucket
+from closewatch.sources.s3 import bucket as s3
+from closewatch.sources.s3.bucket import Access, Bucket
 from tests.fixtures.watch import Watched
 
 SECRET = "stand-in-secret-key"

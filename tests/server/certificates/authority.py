@@ -33,7 +33,7 @@ def key(kind: str) -> Any:
 
 
 def key_pem(private: Any) -> bytes:
-    return private.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return bytes(private.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
 
 
 def _general(name: str) -> x509.GeneralName:

@@ -10,8 +10,8 @@ import pytest
 
 from closewatch.certificates import COLLECTORS
 from closewatch.core.deadline import Deadline
-from closewatch.sources.certificates import Certificates, Places
-from closewatch.sources.certplaces import Endpoint
+from closewatch.sources.certificates.places import Endpoint
+from closewatch.sources.certificates.source import Certificates, Places
 from tests.server.certificates.authority import CA
 from tests.server.certificates.servers import Serve, serving
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from closewatch.sources.acme import AcmeFile
-from closewatch.sources.certificates import Places
+from closewatch.sources.certificates.acme import AcmeFile
+from closewatch.sources.certificates.source import Places
 from tests.server.certificates.authority import CA, DAY
 from tests.server.certificates.conftest import rows_of
 

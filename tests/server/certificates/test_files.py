@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 
 from closewatch.core.secrets import Secret
-from closewatch.sources.certificates import Places
+from closewatch.sources.certificates.source import Places
 from tests.server.certificates.authority import CA, DAY, key, key_pem, with_sha1
 from tests.server.certificates.conftest import Rows, rows_of
 

@@ -11,9 +11,9 @@ from OpenSSL import SSL
 
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason
-from closewatch.sources.certplaces import Endpoint
-from closewatch.sources.certwords import Fault, Unreadable
-from closewatch.sources.tls import fetch
+from closewatch.sources.certificates.places import Endpoint
+from closewatch.sources.certificates.tls import fetch
+from closewatch.sources.certificates.words import Fault, Unreadable
 from tests.server.certificates.authority import CA
 from tests.server.certificates.servers import Serve, serving, tls
 

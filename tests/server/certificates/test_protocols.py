@@ -10,8 +10,8 @@ import pytest
 
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.sources.address import address
-from closewatch.sources.certificates import Places
-from closewatch.sources.certplaces import Endpoint, Protocol
+from closewatch.sources.certificates.places import Endpoint, Protocol
+from closewatch.sources.certificates.source import Places
 from tests.server.certificates.authority import CA, DAY, Issued
 from tests.server.certificates.conftest import Shake, rows_of
 from tests.server.certificates.servers import says, tls

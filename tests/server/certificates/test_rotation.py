@@ -13,9 +13,9 @@ from closewatch.core.deadline import Deadline
 from closewatch.core.families import Sample
 from closewatch.core.scrape import Scrape
 from closewatch.core.targets import Target
-from closewatch.sources import certfiles
-from closewatch.sources.certificates import Certificates, Places
-from closewatch.sources.certplaces import Endpoint
+from closewatch.sources.certificates import files as certfiles
+from closewatch.sources.certificates.places import Endpoint
+from closewatch.sources.certificates.source import Certificates, Places
 from tests.server.certificates.authority import CA, DAY
 from tests.server.certificates.conftest import ask
 from tests.server.certificates.servers import says, serving, tls

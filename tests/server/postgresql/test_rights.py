@@ -10,7 +10,7 @@ import pytest
 from closewatch.core.collectors import Collector, On, Reason, Unavailable
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.postgresql import COLLECTORS
-from closewatch.sources.pgbatch import chosen
+from closewatch.sources.postgresql.batch import chosen
 from tests.fixtures.watch import SECRET
 from tests.server.postgresql.conftest import WEAK, Link
 from tests.server.postgresql.watching import Watcher

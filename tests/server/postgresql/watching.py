@@ -17,9 +17,9 @@ from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.demo.engines.process import wait_until
 from closewatch.postgresql.settings import PostgresqlTarget
 from closewatch.sources.address import Address
-from closewatch.sources.pgbatch import Asked, ask_all
-from closewatch.sources.pgconn import Connection
-from closewatch.sources.pgextensions import Extensions
+from closewatch.sources.postgresql.batch import Asked, ask_all
+from closewatch.sources.postgresql.connection import Connection
+from closewatch.sources.postgresql.extensions import Extensions
 from tests.fixtures.watch import Facts
 
 GRANTS = Path(closewatch.postgresql.__file__).with_name("grants.sql")

@@ -258,12 +258,12 @@ def test_clock_difference_is_measured(
     watched = watching(cluster(postgres_server.address))
     assert abs(watched.ask("pg").one("postgresql_clock_offset_seconds")) < 1
     now = time.time
-    monkeypatch.setattr("closewatch.sources.pgbatch.time.time", lambda: now() + 120)
+    monkeypatch.setattr("closewatch.sources.postgresql.batch.time.time", lambda: now() + 120)
     assert -121 < watched.ask("pg").one("postgresql_clock_offset_seconds") < -119
 
 
 def test_role_is_refused_writes(postgres_server: PostgresServer, watching: Watching) -> None:
-    from closewatch.sources.pgconn import Statement
+    from closewatch.sources.postgresql.connection import Statement
 
     grant(postgres_server)
     watched = watching(cluster(postgres_server.address))

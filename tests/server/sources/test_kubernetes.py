@@ -11,8 +11,8 @@ import pytest
 
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
-from closewatch.sources.kubeaccess import KubernetesLogin
-from closewatch.sources.kubernetes import MAX_ITEMS, PAGE, Kubernetes, TlsSecret
+from closewatch.sources.kubernetes.access import KubernetesLogin
+from closewatch.sources.kubernetes.api import MAX_ITEMS, PAGE, Kubernetes, TlsSecret
 from tests.fixtures.kubeapi import KubeApi
 
 GROUP = ("postgresql.cnpg.io", "v1", "clusters")

@@ -9,7 +9,7 @@ import pytest
 from closewatch.core.deadline import Deadline
 from closewatch.demo.engines.postgres import PostgresServer
 from closewatch.sources.address import Address
-from closewatch.sources.pgconn import Connection, Statement
+from closewatch.sources.postgresql.connection import Connection, Statement
 
 
 @pytest.fixture

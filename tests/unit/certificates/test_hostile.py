@@ -11,11 +11,11 @@ from collections import Counter
 
 import pytest
 
-from closewatch.sources.certfacts import Bundle, fitness, must_staple, names_its_issuer
-from closewatch.sources.certparse import parse
-from closewatch.sources.certstaple import staple_problems
-from closewatch.sources.certtrust import Trust
-from closewatch.sources.certwords import Unreadable
+from closewatch.sources.certificates.facts import Bundle, fitness, must_staple, names_its_issuer
+from closewatch.sources.certificates.parse import parse
+from closewatch.sources.certificates.staple import staple_problems
+from closewatch.sources.certificates.trust import Trust
+from closewatch.sources.certificates.words import Unreadable
 from tests.server.certificates.authority import CA
 
 MIDDLE = CA("Hostile, below", CA("Hostile"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from cryptography.x509 import ocsp
 
-from closewatch.sources.certstaple import staple_problems
-from closewatch.sources.certwords import Problem
+from closewatch.sources.certificates.staple import staple_problems
+from closewatch.sources.certificates.words import Problem
 from tests.server.certificates.authority import CA, DAY, DER
 
 MIDDLE = CA("Staple, below", CA("Staple"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from closewatch.sources.certwords import Fault, Problem
+from closewatch.sources.certificates.words import Fault, Problem
 
 RUNBOOKS = Path(__file__).resolve().parents[3] / "alerting" / "runbooks"
 

@@ -15,7 +15,7 @@ from closewatch.core.scrape import Scrape
 from closewatch.core.source import Outcome, Reply
 from closewatch.odoo import COLLECTORS, GRANTS
 from closewatch.odoo.queue import STATES
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.query import Query
 from tests.unit.odoo import test_cron, test_finance, test_growth, test_jobs, test_mail, test_queue, test_runner
 from tests.unit.odoo.reading import PREFIX, TARGET
 

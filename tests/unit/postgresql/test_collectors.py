@@ -8,8 +8,8 @@ import pytest
 
 from closewatch.core.collectors import Collector, On, Reason, Unavailable
 from closewatch.postgresql import COLLECTORS
-from closewatch.sources.pgbatch import chosen
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.batch import chosen
+from closewatch.sources.postgresql.query import Query
 from tests.unit.postgresql.reading import TARGET, read
 
 VERSIONS = (130_023, 140_000, 150_018, 160_014, 170_010, 180_006)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.targets import Target
-from closewatch.sources.rediscommand import PLACE
+from closewatch.sources.redis.command import PLACE
 from tests.fixtures.watch import Facts
 
 TARGET = Target.of("redis", "r", environment="test", settings=SimpleNamespace(replicas_expected=1))

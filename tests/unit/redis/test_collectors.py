@@ -16,7 +16,7 @@ from closewatch.redis.memory import MEMORY
 from closewatch.redis.persistence import PERSISTENCE
 from closewatch.redis.replication import REPLICATION
 from closewatch.redis.server import SERVER
-from closewatch.sources.rediscommand import Command
+from closewatch.sources.redis.command import Command
 from tests.fixtures.redis import ACL
 from tests.unit.redis.reading import NOW, read
 

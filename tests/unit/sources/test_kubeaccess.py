@@ -11,8 +11,8 @@ import yaml
 from pydantic import ValidationError
 
 from closewatch.core.reasons import Reason, Unavailable
-from closewatch.sources import kubeaccess
-from closewatch.sources.kubeaccess import KubernetesLogin, access
+from closewatch.sources.kubernetes import access as kubeaccess
+from closewatch.sources.kubernetes.access import KubernetesLogin, access
 from tests.fixtures.kubeapi import _make_certificate
 
 SECRET = "token-that-nobody-sees"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from closewatch.sources.pgextensions import Extension, fitted, found, look, needed
-from closewatch.sources.query import Query
+from closewatch.sources.postgresql.extensions import Extension, fitted, found, look, needed
+from closewatch.sources.postgresql.query import Query
 
 NEW = Query("SELECT new FROM {schema}.view", extension="pg_stat_statements 1.9")
 OLD = Query("SELECT old FROM {schema}.view", extension="pg_stat_statements 1.8")

@@ -9,8 +9,8 @@ import pytest
 
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
-from closewatch.sources import visits as module
-from closewatch.sources.visits import Visits
+from closewatch.sources.postgresql import visits as module
+from closewatch.sources.postgresql.visits import Visits
 
 
 def hang(visits: Visits, visitor: str) -> None:

@@ -1,0 +1,1 @@
+"""How certificates are read: from servers, files and secrets; parsed and judged without trusting them."""
