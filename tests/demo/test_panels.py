@@ -18,6 +18,7 @@ from closewatch.demo.engines.process import wait_until
 from closewatch.demo.scenarios import SCENARIOS
 from closewatch.demo.stack import Stack
 from tests.dashboards.queries import needs_data, other_queries, panel_queries
+from tests.demo import harms
 from tests.fixtures.servers import need_programs
 
 pytestmark = [pytest.mark.demo, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -28,6 +29,13 @@ DASHBOARDS = {
 ALONE = ("backup-shrunk", "server-down", "exporter-down")
 """Faults that would hide others, or be hidden by one."""
 Panel = tuple[str, str]
+NEVER: dict[Panel, str] = {
+    ("closewatch-backups", "Duration"): "files don't tell; pgBackRest does, and is tested with the real program",
+    ("closewatch-redis", "Replication link"): "the demo's store has no replica; tests/server/redis has",
+    ("closewatch-redis", "Replica behind its master"): "the same",
+    ("closewatch-redis", "Silence of the master"): "the same",
+}
+"""Panels that the demo can't fill. Each is run on made-up series by tests/dashboards."""
 
 
 class Watch:
@@ -67,16 +75,20 @@ def test_every_panel_answers(pytestconfig):
         watch.until(lambda: not needed & watch.empty.keys(), 60)
         assert not needed & watch.empty.keys(), "empty although all is well"
 
+        with contextlib.ExitStack() as undo:
+            harms.do(stack, undo)
+            watch.until(lambda: watch.empty.keys() <= NEVER.keys(), 20)
         together = [one for one in SCENARIOS if one.name not in ALONE]
         with contextlib.ExitStack() as repairs:
             for one in together:
                 repairs.callback(one.inject(stack))
             for one in together:
                 wait_until(lambda one=one: bool(stack.prometheus.query(one.detected)), 60, f"{one.name} is seen")
-            watch.until(lambda: not watch.empty, 45)
+            watch.until(lambda: watch.empty.keys() <= NEVER.keys(), 45)
         for one in (one for one in SCENARIOS if one.name in ALONE):
             repair = one.inject(stack)
             wait_until(lambda one=one: bool(stack.prometheus.query(one.detected)), 60, f"{one.name} is seen")
-            watch.until(lambda: not watch.empty, 15)
+            watch.until(lambda: watch.empty.keys() <= NEVER.keys(), 15)
             repair()
-        assert sorted(watch.empty) == []
+        empty = [f"{uid}: {title}" for uid, title in sorted(watch.empty) if (uid, title) not in NEVER]
+        assert not empty, "\n".join(empty)

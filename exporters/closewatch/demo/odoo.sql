@@ -169,6 +169,9 @@ SELECT state, kind, reason, '<p>Your invoice</p>', 'customer@example.com', true,
        LATERAL (VALUES ('exception', 'mail_email_invalid', 'Invalid address', NULL),
                        ('outgoing', NULL, NULL, now + interval '3 days')) AS mail (state, kind, reason, planned);
 
+INSERT INTO mail_mail (state, body_html, email_to, auto_delete, create_date, write_date)
+VALUES ('outgoing', '<p>Your invoice</p>', 'customer@example.com', true, now() AT TIME ZONE 'utc', now() AT TIME ZONE 'utc');
+
 CREATE TABLE fetchmail_server (
     id serial PRIMARY KEY,
     name varchar NOT NULL,

@@ -54,10 +54,11 @@ UPDATE ir_cron
        first_failure_date = CASE WHEN %(fail)s THEN coalesce(first_failure_date, now() AT TIME ZONE 'utc') END
  WHERE active AND (nextcall <= now() AT TIME ZONE 'utc' OR (failure_count > 0) IS DISTINCT FROM %(fail)s)"""
 
-# What is outgoing leaves at the next turn, and is deleted, as Odoo does it by default.
+# What is outgoing leaves after a while, as by a scheduled action, and is deleted, as Odoo does it by default.
 _SEND_MAIL = """
 DELETE FROM mail_mail
- WHERE state = 'outgoing' AND (scheduled_date IS NULL OR scheduled_date <= now() AT TIME ZONE 'utc')"""
+ WHERE state = 'outgoing' AND create_date < now() AT TIME ZONE 'utc' - interval '30 seconds'
+   AND (scheduled_date IS NULL OR scheduled_date <= now() AT TIME ZONE 'utc')"""
 _FETCH_MAIL = "UPDATE fetchmail_server SET date = now() AT TIME ZONE 'utc' WHERE active AND state = 'done'"
 _NEW_INVOICE = """
 WITH mail AS (
