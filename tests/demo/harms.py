@@ -10,7 +10,7 @@ import time
 import psycopg
 import redis
 
-from closewatch.demo.databases import ROLE, TENANTS
+from closewatch.demo.databases import ODOO_ROLE, ROLE, TENANTS
 from closewatch.demo.stack import Stack
 
 MEGABYTE = 2**20
@@ -23,6 +23,7 @@ def do(stack: Stack, undo: contextlib.ExitStack) -> None:
     _cut_a_dump(stack, undo)
     _take_a_right(stack, undo)
     _lose_a_slot(stack, undo)
+    _stop_the_scheduler(stack, undo)
     _vacuum_slowly(stack, undo)
     _fill_the_sessions(stack, undo)
 
@@ -44,16 +45,24 @@ def _take_a_right(stack: Stack, undo: contextlib.ExitStack) -> None:
 def _lose_a_slot(stack: Stack, undo: contextlib.ExitStack) -> None:
     """A consumer that never comes, and a limit to what is kept for it."""
     server = stack.databases.primary
-    server.sql("postgres", "ALTER SYSTEM SET max_slot_wal_keep_size = '48MB'")
+    server.sql("postgres", "ALTER SYSTEM SET max_slot_wal_keep_size = '4MB'")
     server.sql("postgres", "SELECT pg_reload_conf()")
     undo.callback(server.sql, "postgres", "SELECT pg_reload_conf()")
     undo.callback(server.sql, "postgres", "ALTER SYSTEM RESET max_slot_wal_keep_size")
     server.sql("postgres", "SELECT pg_create_physical_replication_slot('never_comes', true)")
     undo.callback(server.sql, "postgres", "SELECT pg_drop_replication_slot('never_comes')")
-    for _ in range(20):  # beyond max_wal_size, within which everything is kept anyway
+    for _ in range(20):  # a megabyte each
         server.sql("postgres", "SELECT pg_logical_emit_message(false, 'test', 'x')")
         server.sql("postgres", "SELECT pg_switch_wal()")
     server.sql("postgres", "CHECKPOINT")
+
+
+def _stop_the_scheduler(stack: Stack, undo: contextlib.ExitStack) -> None:
+    """Scheduled actions of the second tenant fall due, and their scheduler may not run them."""
+    server, database = stack.databases.primary, f"odoo_{TENANTS[1]}"
+    server.sql(database, f"REVOKE UPDATE ON ir_cron FROM {ODOO_ROLE}")
+    undo.callback(server.sql, database, f"GRANT UPDATE ON ir_cron TO {ODOO_ROLE}")
+    server.sql(database, "UPDATE ir_cron SET nextcall = now() AT TIME ZONE 'utc' - interval '1 minute'")
 
 
 def _vacuum_slowly(stack: Stack, undo: contextlib.ExitStack) -> None:
