@@ -129,7 +129,12 @@ FAULTS: dict[str, Fault] = {
         "0 * group by (environment, target)",
         "the default is",
     ),
-    "another limit in the text": ("rules/postgresql", r"\(limit 80 %\)", "(limit 85 %)", "the description says"),
+    "another limit in the text": (
+        "rules/postgresql",
+        r"\(default limit 80 %\)",
+        "(default limit 85 %)",
+        "the description says",
+    ),
     "a limit changed in a recorded condition": ("rules/odoo", r"\+ 900\n", "+ 901\n", "the description says"),
     "no value in the text": (
         "rules/postgresql",
