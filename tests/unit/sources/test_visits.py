@@ -9,7 +9,7 @@ import pytest
 
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
-from closewatch.sources.postgresql import visits as module
+from closewatch.sources import backoff as module
 from closewatch.sources.postgresql.visits import Visits
 
 

@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
+
 from closewatch.core.collectors import Answer, Collector
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
@@ -18,6 +20,8 @@ from closewatch.sources.kubernetes.api import Kubernetes
 from closewatch.sources.kubernetes.query import CustomObject
 from closewatch.sources.postgresql.access import Access
 from closewatch.sources.postgresql.cluster import Cluster
+
+log = structlog.get_logger(__name__)
 
 LIMIT = 3.0
 """Seconds that the API may take, and no more than half of what a scrape has."""
@@ -59,7 +63,8 @@ class OperatedCluster(Cluster):
             outcome.answers.append(Answer(tables, 0, at))
         except Unavailable as failure:
             outcome.failure = failure
-        except Exception:  # noqa: BLE001 - in a thread of its own nobody would hear of it
+        except Exception:
+            log.exception("operator_not_read", cluster=self.name)  # in a thread of its own nobody would hear of it
             outcome.failure = Unavailable(Reason.ERROR)
         outcome.seconds = time.monotonic() - began
         return outcome

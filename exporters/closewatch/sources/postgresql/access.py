@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from closewatch.core.deadline import Deadline
@@ -14,6 +15,30 @@ from closewatch.sources.postgresql.visits import Visits
 
 VISITS = 2
 """Short sessions at once on a server; with the held one that makes three."""
+
+
+def login(user: str, password: Secret | None, database: str, tls: Mapping[str, str]) -> dict[str, str]:
+    """A login as libpq's parameters; the password is read each time, so that a rotated one is used.
+
+    Raises Unavailable where it can't be read.
+    """
+    parameters = {
+        "user": user,
+        "dbname": database,
+        "application_name": "closewatch",
+        "client_encoding": "UTF8",
+        "gssencmode": "disable",
+        "sslmode": "prefer",
+        **tls,
+    }
+    if not parameters["sslmode"].startswith(("require", "verify")):
+        parameters["require_auth"] = "!password"  # never the password in clear text to whoever answers
+    if password is not None:
+        try:
+            parameters["password"] = password.read()
+        except SecretError as error:
+            raise Unavailable(Reason.SECRET, str(error)) from None
+    return parameters
 
 
 @dataclass(slots=True)
@@ -30,24 +55,8 @@ class Access:
     locks: DatabaseLocks = field(default_factory=DatabaseLocks)
 
     def open(self, address: Address, database: str, deadline: Deadline) -> Connection:
-        """A new session; the password is read again each time, so that a rotated one is used. Raises Unavailable."""
-        parameters = {
-            "user": self.user,
-            "dbname": database,
-            "application_name": "closewatch",
-            "client_encoding": "UTF8",
-            "gssencmode": "disable",
-            "sslmode": "prefer",
-            **self.tls,
-        }
-        if not parameters["sslmode"].startswith(("require", "verify")):
-            parameters["require_auth"] = "!password"  # never the password in clear text to whoever answers
-        if self.password is not None:
-            try:
-                parameters["password"] = self.password.read()
-            except SecretError as error:
-                raise Unavailable(Reason.SECRET, str(error)) from None
-        return Connection.open(address, parameters, deadline)
+        """A new session. Raises Unavailable."""
+        return Connection.open(address, login(self.user, self.password, database, self.tls), deadline)
 
     def in_order(self) -> list[Address]:
         """The members, the one last known as primary first."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from closewatch.core.collectors import Collector, On
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.sources.address import Address
+from closewatch.sources.backoff import Backoff
 from closewatch.sources.postgresql import extensions as pgextensions
 from closewatch.sources.postgresql.access import Access
 from closewatch.sources.postgresql.batch import Asked, ask_all, needed_extensions
@@ -16,14 +16,9 @@ from closewatch.sources.postgresql.connection import DEFAULT_LIMIT, Connection, 
 from closewatch.sources.postgresql.dblocks import LOCKED
 from closewatch.sources.postgresql.extensions import Extensions
 
-PATIENCE = 2
-"""Time-outs in a row after which a member is tried less often."""
-
 
 class Member:
     """One server of a cluster and its held session; tried less often while it hangs."""
-
-    LONGEST_PAUSE = 30.0
 
     def __init__(self, access: Access, address: Address) -> None:
         self.access = access
@@ -31,23 +26,14 @@ class Member:
         self.role: On | None = None
         self._connection: Connection | None = None
         self._extensions: Extensions | None = None
-        self._hung = 0
-        self._next = 0.0
-        self._failure: Unavailable | None = None
+        self._backoff = Backoff()
 
     def ask(self, collectors: Sequence[Collector], deadline: Deadline) -> Asked:
         """One batch; a second one only where the role turned out to be another than assumed."""
-        if self._failure is not None and time.monotonic() < self._next:
-            return Asked(down=self._failure)
+        if (failure := self._backoff.failure) is not None:
+            return Asked(down=failure)
         asked = self._attempt(collectors, deadline)
-        if asked.down is None:
-            self._hung, self._failure = 0, None
-        elif asked.down.reason is Reason.TIMEOUT:
-            self._hung += 1
-            self._failure = asked.down
-            self._next = time.monotonic() + (0 if self._hung < PATIENCE else min(2.0**self._hung, self.LONGEST_PAUSE))
-        else:
-            self._failure = None
+        self._backoff.note(asked.down)
         return asked
 
     def _attempt(self, collectors: Sequence[Collector], deadline: Deadline) -> Asked:

@@ -17,17 +17,16 @@ from psycopg import pq
 from closewatch.core.collectors import Answer, Collector
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
-from closewatch.core.secrets import Secret, SecretError
+from closewatch.core.secrets import Secret
 from closewatch.core.source import Outcome, Reply
 from closewatch.sources.address import Address
+from closewatch.sources.backoff import Backoff
+from closewatch.sources.postgresql.access import login
 from closewatch.sources.postgresql.connection import connect, wait
 from closewatch.sources.postgresql.rows import Rows, rows_of
 from closewatch.sources.postgresql.show import Show
 
 CONSOLE = "pgbouncer"
-PATIENCE = 2
-"""Time-outs in a row after which it is tried less often."""
-LONGEST_PAUSE = 30.0
 COMMAND_LIMIT = 2.0
 """Seconds that one command may take: what a console that hangs takes at most from the scrape."""
 
@@ -43,23 +42,7 @@ class Login:
 
     def open(self, deadline: Deadline) -> Console:
         """A new session; the password is read again each time. Raises Unavailable."""
-        parameters = {
-            "user": self.user,
-            "dbname": CONSOLE,
-            "application_name": "closewatch",
-            "client_encoding": "UTF8",
-            "gssencmode": "disable",
-            "sslmode": "prefer",
-            **self.tls,
-        }
-        if not parameters["sslmode"].startswith(("require", "verify")):
-            parameters["require_auth"] = "!password"  # never the password in clear text to whoever answers
-        if self.password is not None:
-            try:
-                parameters["password"] = self.password.read()
-            except SecretError as error:
-                raise Unavailable(Reason.SECRET, str(error)) from None
-        return Console(connect(self.address, parameters, deadline))
+        return Console(connect(self.address, login(self.user, self.password, CONSOLE, self.tls), deadline))
 
 
 class Console:
@@ -128,19 +111,17 @@ class Pgbouncer:
     def __init__(self, login: Login) -> None:
         self.login = login
         self._console: Console | None = None
-        self._hung = 0
-        self._next = 0.0
-        self._failure: Unavailable | None = None
+        self._backoff = Backoff()
 
     def ask(self, collectors: Sequence[Collector], deadline: Deadline) -> Reply:
         """Ask each command once, however many collectors want its rows."""
-        if self._failure is not None and time.monotonic() < self._next:
-            return Reply({}, self._failure)
+        if (failure := self._backoff.failure) is not None:
+            return Reply({}, failure)
         held = self._console is not None
         reply = self._attempt(collectors, deadline)
         if held and reply.down is not None and reply.down.reason is not Reason.TIMEOUT and deadline.left() > 0:
             reply = self._attempt(collectors, deadline)  # the held session had ended: PgBouncer may well be there
-        self._count(reply.down)
+        self._backoff.note(reply.down)
         return reply
 
     def close(self) -> None:
@@ -148,14 +129,6 @@ class Pgbouncer:
         console, self._console = self._console, None
         if console is not None:
             console.close()
-
-    def _count(self, down: Unavailable | None) -> None:
-        if down is None or down.reason is not Reason.TIMEOUT:
-            self._hung, self._failure = 0, None
-            return
-        self._hung += 1
-        self._failure = down
-        self._next = time.monotonic() + (0 if self._hung < PATIENCE else min(2.0**self._hung, LONGEST_PAUSE))
 
     def _attempt(self, collectors: Sequence[Collector], deadline: Deadline) -> Reply:
         try:

@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
+from closewatch.sources.backoff import Backoff
 
 LONGEST_PAUSE = 60.0
 SUSPECT_WAIT = 0.5
-PATIENCE = 2
-"""Time-outs in a row after which a suspect is tried less often."""
-
-
-@dataclass(slots=True)
-class _Suspect:
-    times: int
-    next: float
-    failure: Unavailable
 
 
 @dataclass(slots=True)
@@ -41,36 +32,30 @@ class Visits:
     def __init__(self, places: int) -> None:
         self._free = threading.BoundedSemaphore(places)
         self._suspects_place = threading.BoundedSemaphore(1)
-        self._suspects: dict[Hashable, _Suspect] = {}
+        self._suspects: dict[Hashable, Backoff] = {}
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def enter(self, visitor: Hashable, deadline: Deadline) -> Iterator[Visit]:
         """Hold a place. Raises Unavailable where there is none for this visitor now."""
         suspect = self._suspects.get(visitor)
-        if suspect is not None and time.monotonic() < suspect.next:
-            raise suspect.failure
+        if suspect is not None and (failure := suspect.failure) is not None:
+            raise failure
         with contextlib.ExitStack() as places:
             if suspect is not None:
                 if not self._suspects_place.acquire(timeout=min(SUSPECT_WAIT, deadline.left())):
-                    raise suspect.failure
+                    raise suspect.last or Unavailable(Reason.BUSY)
                 places.callback(self._suspects_place.release)
             if not self._free.acquire(timeout=deadline.left()):
                 raise Unavailable(Reason.BUSY)
             places.callback(self._free.release)
             visit = Visit()
             yield visit
-            if visit.failure is not None and visit.failure.reason is Reason.TIMEOUT:
-                self._suspect(visitor, visit.failure)
-            else:
-                self._clear(visitor)
+            self._note(visitor, visit.failure)
 
-    def _suspect(self, visitor: Hashable, failure: Unavailable) -> None:
+    def _note(self, visitor: Hashable, failure: Unavailable | None) -> None:
         with self._lock:
-            times = self._suspects[visitor].times + 1 if visitor in self._suspects else 1
-            pause = 0.0 if times < PATIENCE else min(2.0**times, LONGEST_PAUSE)
-            self._suspects[visitor] = _Suspect(times, time.monotonic() + pause, failure)
-
-    def _clear(self, visitor: Hashable) -> None:
-        with self._lock:
-            self._suspects.pop(visitor, None)
+            suspect = self._suspects.pop(visitor, None) or Backoff(LONGEST_PAUSE)
+            suspect.note(failure)
+            if suspect.last is not None:
+                self._suspects[visitor] = suspect

@@ -11,13 +11,11 @@ from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.core.source import Outcome
 from closewatch.sources.address import Address
+from closewatch.sources.backoff import Backoff
 from closewatch.sources.redis.command import INFO, PLACE, Command, Words
 from closewatch.sources.redis.connection import Connection, Login, Result
 from closewatch.sources.redis.rows import info, rows_of
 
-PATIENCE = 2
-"""Time-outs in a row after which a member is tried less often."""
-LONGEST_PAUSE = 30.0
 DENIED_PAUSE = 300.0
 """Seconds for which what was denied isn't asked again: each denial is an entry in the server's ACL log."""
 _ROLES = {"master": On.PRIMARY, "slave": On.STANDBY}
@@ -63,28 +61,18 @@ class Member:
         self._connection: Connection | None = None
         self._plans: dict[tuple[str, ...], _Plan] = {}
         self._denied: dict[Words, float] = {}
-        self._hung = 0
-        self._next = 0.0
-        self._failure: Unavailable | None = None
+        self._backoff = Backoff()
 
     def ask(self, collectors: Sequence[Collector], shard: str, deadline: Deadline) -> Asked:
         """One batch. A held connection that had ended is made again at once."""
-        if self._failure is not None and time.monotonic() < self._next:
-            return Asked(down=self._failure)
+        if (failure := self._backoff.failure) is not None:
+            return Asked(down=failure)
         held = self._connection is not None
         asked = self._batch(collectors, shard, deadline)
         if held and asked.down is not None and self._connection is None and asked.down.reason is not Reason.TIMEOUT:
             asked = self._batch(collectors, shard, deadline)
-        self._count(asked)
+        self._backoff.note(asked.down)
         return asked
-
-    def _count(self, asked: Asked) -> None:
-        if asked.down is None or asked.down.reason is not Reason.TIMEOUT:
-            self._hung, self._failure = 0, None
-            return
-        self._hung += 1
-        self._failure = asked.down
-        self._next = time.monotonic() + (0 if self._hung < PATIENCE else min(2.0**self._hung, LONGEST_PAUSE))
 
     def _batch(self, collectors: Sequence[Collector], shard: str, deadline: Deadline) -> Asked:
         try:
