@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from closewatch.alerting.preview.history import Episode
-from closewatch.alerting.preview.messages import messages, visible
+from closewatch.alerting.preview.messages import Message, messages, visible
 from closewatch.alerting.preview.routing import Routing, load
 from closewatch.demo.engines.process import wait_until
 from tests.alertmanager import shipped, test_inhibition, test_routes
@@ -47,20 +47,24 @@ def test_observe_mode_is_silent_and_hides_nothing(routing):
     assert routing.routes({"closewatch_mode": "observe", "severity": "critical"}) == []
 
 
+def played_by(routing: Routing, episodes: list[Episode]) -> list[Message]:
+    return messages(episodes, routing, visible(episodes, routing.inhibitions))
+
+
 def labels(name: str, **more: str) -> dict[str, str]:
     return {"alertname": name, "severity": "critical", "domain": "availability", "audience": "platform", **more}
 
 
 def test_a_night_of_it_is_told_once_and_repeated(routing):
     one = labels("PostgresqlDown", environment="production", cell="pg-07", target="pg-07", layer="database")
-    sent = messages([Episode(one, 0.0, 5 * 3600.0)], routing)
+    sent = played_by(routing, [Episode(one, 0.0, 5 * 3600.0)])
     pages = [message for message in sent if message.receiver == "closewatch-page"]
     assert [(message.at, message.repeat) for message in pages] == [(30, False), (7530, True), (15030, True)]
 
 
 def test_what_is_over_before_the_wait_is_told_to_nobody(routing):
     one = labels("PostgresqlDown", environment="production", cell="pg-07", target="pg-07", layer="database")
-    assert messages([Episode(one, 100.0, 120.0)], routing) == []
+    assert played_by(routing, [Episode(one, 100.0, 120.0)]) == []
 
 
 def test_two_of_a_group_are_one_message_and_a_later_third_another(routing):
@@ -70,7 +74,10 @@ def test_two_of_a_group_are_one_message_and_a_later_third_another(routing):
         Episode(labels("B", target="1", **place), 10.0, DAY / 24),
         Episode(labels("C", target="1", **place), 100.0, DAY / 24),
     ]
-    assert [(message.at, message.alerts) for message in messages(episodes, routing)] == [(30, (0, 1)), (330, (0, 1, 2))]
+    assert [(message.at, message.alerts) for message in played_by(routing, episodes)] == [
+        (30, (0, 1)),
+        (330, (0, 1, 2)),
+    ]
 
 
 def test_the_time_line_is_that_of_a_real_alertmanager(alertmanager, sink):
@@ -108,7 +115,7 @@ def test_the_time_line_is_that_of_a_real_alertmanager(alertmanager, sink):
         Episode(symptom, began, began + DAY / 48),
         Episode(other, at_other, began + DAY / 48),
     ]
-    played = messages(episodes, load(yaml.safe_dump(config)))
+    played = played_by(load(yaml.safe_dump(config)), episodes)
     assert [{episodes[number].labels["alertname"] for number in one.alerts} for one in played] == real
 
 

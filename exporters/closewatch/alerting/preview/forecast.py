@@ -72,8 +72,8 @@ def forecast(
     episodes: Sequence[Episode], routing: Routing, loaded: Iterable[str], since: float, until: float, zone: tzinfo
 ) -> Forecast:
     """What would have been sent between two times (Unix seconds)."""
-    sent = messages(episodes, routing)
     shown = visible(episodes, routing.inhibitions)
+    sent = messages(episodes, routing, shown)
     names = sorted({(one.labels["alertname"], one.labels.get("severity", "")) for one in episodes})
     told: dict[tuple[str, str], Counter[str]] = {name: Counter() for name in names}
     for message in sent:

@@ -30,9 +30,8 @@ class Message:
     repeat: bool
 
 
-def messages(episodes: Sequence[Episode], routing: Routing) -> list[Message]:
-    """The notifications of alerts that fire; that they are over is not counted."""
-    shown = visible(episodes, routing.inhibitions)
+def messages(episodes: Sequence[Episode], routing: Routing, shown: Sequence[list[Piece]]) -> list[Message]:
+    """The notifications of alerts that fire; that they are over is not counted. `shown` is what `visible` gives."""
     groups: dict[tuple[Path, Group], list[int]] = defaultdict(list)
     routes: dict[Path, Route] = {}
     for number, episode in enumerate(episodes):
