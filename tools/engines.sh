@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings the engines that the demo, the tests and the benchmarks run: Prometheus, Alertmanager, PostgreSQL, Redis and so on.
 #
-#   tools/engines.sh FOLDER monitoring|postgresql|redis|pgbouncer|pgbackrest|postgres_exporter|redis_exporter|blackbox_exporter|pip ...
+#   tools/engines.sh FOLDER monitoring|postgresql|redis|pgbouncer|pgbackrest|curl|jq|postgres_exporter|redis_exporter|blackbox_exporter|pip ...
 #
 # What is on PATH is used as it is. Else Debian's or Ubuntu's own package is downloaded and unpacked into FOLDER: nothing is
 # installed system-wide, no service is started, and no root is needed. A second run finds everything there and does nothing.
@@ -119,6 +119,7 @@ for wanted in "$@"; do
         redis) linked redis-server redis-server ;;
         pgbouncer) linked pgbouncer pgbouncer ;;
         pgbackrest) linked pgbackrest pgbackrest ;;
+        curl | jq) linked "$wanted" "$wanted" ;;
         blackbox_exporter) program blackbox_exporter prometheus-blackbox-exporter prometheus-blackbox-exporter ;;
         postgres_exporter) program postgres_exporter prometheus-postgres-exporter prometheus-postgres-exporter ;;
         redis_exporter) program redis_exporter prometheus-redis-exporter prometheus-redis-exporter ;;

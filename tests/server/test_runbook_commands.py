@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.contract.checks_runbooks import FOLDER, blocks
+from tests.fixtures.servers import missing
 
 ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ("bash", "curl", "jq")
 # A command begins at the line's start; what is indented belongs to it.
 _COMMAND = re.compile(r"^curl .*?$(?:\n[ \t].*$)*", re.MULTILINE)
 COMMANDS = [
@@ -32,14 +33,14 @@ def test_every_runbook_that_asks_prometheus_says_where_it_is() -> None:
                 assert f"\n{name}=http" in text[: text.index(f"${name}")], path.name
 
 
-@pytest.mark.skipif(not all(map(shutil.which, ("bash", "curl"))), reason="bash and curl are not here")
-def test_prometheus_understands_every_question(prometheus) -> None:
+def test_prometheus_understands_every_question(prometheus, pytestconfig) -> None:
+    for tool in TOOLS:
+        if not shutil.which(tool):
+            missing(pytestconfig, f"{tool} is not on PATH")
     server = prometheus("scrape_configs: []\n")
     assert len(COMMANDS) > 60
-    environment = {"PROMETHEUS": server.url, "PATH": "/usr/bin:/bin:/usr/local/bin", "NO_PROXY": "*"}
+    environment = {"PROMETHEUS": server.url, "PATH": os.environ["PATH"], "NO_PROXY": "*"}
     for place, command in COMMANDS:
-        if "jq" in command and not shutil.which("jq"):
-            continue
         strict = f"set -euo pipefail\n{command.replace('curl ', 'curl --fail-with-body ', 1)}"
         done = subprocess.run(
             ["bash", "-c", strict], env=environment, capture_output=True, text=True, timeout=30, check=False
