@@ -83,11 +83,6 @@ class TcpProxy:
         """host:port."""
         return f"{self.host}:{self.port}"
 
-    @property
-    def open_connections(self) -> int:
-        """Clients that are connected now."""
-        return self._call(lambda: len(self._links))
-
     def delay(self, to_server: float = 0.0, to_client: float = 0.0) -> None:
         """Hold all data for so many seconds, in each direction. One delay each way makes half of a round trip."""
         self._delays = (to_server, to_client)
