@@ -29,8 +29,8 @@ import yaml
 
 from bench.stack import Closewatch, answers, cpu_seconds, fetch
 from closewatch.core.deadline import Deadline
-from closewatch.demo.engines.folder import HOST, RunFolder, free_port
-from closewatch.demo.engines.process import Process
+from closewatch.engines.folder import HOST, RunFolder, free_port
+from closewatch.engines.process import Process
 from closewatch.sources.certificates.files import Files
 from tests.server.certificates.authority import CA
 from tests.server.certificates.servers import serving, tls

@@ -21,10 +21,10 @@ from typing import Any
 
 from bench.stack import ROLE, Closewatch, answers, cpu_seconds, fetch, new_server, odoo_database, series
 from closewatch import __version__
-from closewatch.demo.engines.binaries import newest_postgres
-from closewatch.demo.engines.folder import HOST, RunFolder, free_port
-from closewatch.demo.engines.process import Process
-from closewatch.demo.engines.proxy import TcpProxy
+from closewatch.engines.binaries import newest_postgres
+from closewatch.engines.folder import HOST, RunFolder, free_port
+from closewatch.engines.process import Process
+from closewatch.engines.proxy import TcpProxy
 from tools.programs import program, version
 
 ROUND_TRIP = 0.005

@@ -28,9 +28,9 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from closewatch.core.deadline import Deadline
-from closewatch.demo.engines.binaries import find_postgres
-from closewatch.demo.engines.folder import RunFolder
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.binaries import find_postgres
+from closewatch.engines.folder import RunFolder
+from closewatch.engines.postgres import PostgresServer
 from closewatch.odoo.queue import QUERY
 from closewatch.sources.address import Address
 from closewatch.sources.postgresql.connection import Connection, Statement

@@ -22,9 +22,9 @@ import closewatch.redis
 from bench.exporters import Subject, measure, table
 from bench.stack import Closewatch, answers
 from closewatch import __version__
-from closewatch.demo.engines.folder import HOST, RunFolder, free_port
-from closewatch.demo.engines.process import Process
-from closewatch.demo.engines.redis import RedisServer
+from closewatch.engines.folder import HOST, RunFolder, free_port
+from closewatch.engines.process import Process
+from closewatch.engines.redis import RedisServer
 from tools.programs import program, version
 
 LIMIT = 1.5

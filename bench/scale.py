@@ -25,10 +25,10 @@ import psutil
 import psycopg
 
 from bench.stack import Closewatch, cpu_seconds, new_server, odoo_database
-from closewatch.demo.engines.folder import RunFolder
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
-from closewatch.demo.engines.prometheus import PrometheusServer
+from closewatch.engines.folder import RunFolder
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
+from closewatch.engines.prometheus import PrometheusServer
 
 MOST_CONNECTIONS = 3
 MOST_SECONDS = 1.0

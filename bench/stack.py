@@ -16,10 +16,10 @@ from typing import Any
 import psutil
 import yaml
 
-from closewatch.demo.engines.binaries import PostgresBinaries, client_program, newest_postgres
-from closewatch.demo.engines.folder import HOST, RunFolder, free_port
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import EngineError, Process
+from closewatch.engines.binaries import PostgresBinaries, client_program, newest_postgres
+from closewatch.engines.folder import HOST, RunFolder, free_port
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import EngineError, Process
 
 ROOT = Path(__file__).resolve().parent.parent
 GRANTS = ROOT / "exporters" / "closewatch"

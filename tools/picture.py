@@ -14,12 +14,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
-from closewatch.demo.engines.process import wait_until
 from closewatch.demo.play import Play, Step
 from closewatch.demo.scenarios import find_scenario
 from closewatch.demo.screen import render
 from closewatch.demo.snapshot import take
 from closewatch.demo.stack import Stack
+from closewatch.engines.process import wait_until
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "images" / "demo.svg"
 WIDTH, HEIGHT = 118, 52

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from closewatch.demo.engines import http
-from closewatch.demo.engines.alertmanager import AlertmanagerServer
+from closewatch.engines import http
+from closewatch.engines.alertmanager import AlertmanagerServer
 
 
 def post(

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from closewatch.demo.engines.sink import Sink
+from closewatch.engines.sink import Sink
 
 FOLDER = Path(__file__).parents[2] / "alerting" / "alertmanager"
 SECRETS = "/etc/alertmanager/secrets/closewatch/"

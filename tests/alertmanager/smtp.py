@@ -9,7 +9,7 @@ import threading
 from email.message import EmailMessage
 from typing import Self
 
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.process import wait_until
 
 
 class MailSink:

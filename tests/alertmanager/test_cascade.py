@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import pytest
 
-from closewatch.demo.engines.alertmanager import AlertmanagerServer
-from closewatch.demo.engines.process import wait_until
-from closewatch.demo.engines.sink import Sink
+from closewatch.engines.alertmanager import AlertmanagerServer
+from closewatch.engines.process import wait_until
+from closewatch.engines.sink import Sink
 from tests.alertmanager import shipped
 from tests.alertmanager.posting import post, resolve
 

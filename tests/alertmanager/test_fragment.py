@@ -7,7 +7,7 @@ import copy
 import pytest
 import yaml
 
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.process import wait_until
 from tests.alertmanager import shipped
 from tests.alertmanager.posting import post
 from tests.alertmanager.test_routes import CASES, PRODUCTION, ask, check

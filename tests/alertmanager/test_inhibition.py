@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from closewatch.demo.engines.alertmanager import AlertmanagerServer
-from closewatch.demo.engines.binaries import find_all
-from closewatch.demo.engines.process import wait_until
-from closewatch.demo.engines.sink import Sink
+from closewatch.engines.alertmanager import AlertmanagerServer
+from closewatch.engines.binaries import find_all
+from closewatch.engines.process import wait_until
+from closewatch.engines.sink import Sink
 from tests.alertmanager import shipped
 from tests.alertmanager.posting import post
 from tests.fixtures.servers import missing

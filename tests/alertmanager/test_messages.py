@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.process import wait_until
 from tests.alertmanager import shipped
 from tests.alertmanager.posting import post
 from tests.alertmanager.smtp import MailSink

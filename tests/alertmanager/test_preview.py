@@ -13,7 +13,7 @@ import yaml
 from closewatch.alerting.preview.history import Episode
 from closewatch.alerting.preview.messages import Message, messages, visible
 from closewatch.alerting.preview.routing import Routing, load
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.process import wait_until
 from tests.alertmanager import shipped, test_inhibition, test_routes
 from tests.alertmanager.posting import post, resolve
 

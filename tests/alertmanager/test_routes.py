@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from closewatch.demo.engines.binaries import find_all
+from closewatch.engines.binaries import find_all
 from tests.alertmanager import shipped
 
 LAYERS = ["storage", "database", "cache", "application", "ingress", "user"]

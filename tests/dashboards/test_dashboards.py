@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from closewatch.core.reasons import Reason
-from closewatch.demo.engines.prometheus import PrometheusServer
+from closewatch.engines.prometheus import PrometheusServer
 from tests.contract import checks_dashboards
 from tests.contract.checks_metrics import FOREIGN
 from tests.contract.tree import Declared, declarations, uses

@@ -11,8 +11,8 @@ import yaml
 
 from closewatch.demo import shipped
 from closewatch.demo.delivery import GROUP_INTERVAL, GROUP_WAIT, RECORDER, alertmanager_config
-from closewatch.demo.engines.mail import MailSink
-from closewatch.demo.engines.sink import Sink
+from closewatch.engines.mail import MailSink
+from closewatch.engines.sink import Sink
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from closewatch.demo.engines import guardian
-from closewatch.demo.engines.binaries import PostgresBinaries
-from closewatch.demo.engines.folder import PREFIX, RunFolder
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import EngineError, wait_until
-from closewatch.demo.engines.proxy import TcpProxy
+from closewatch.engines import guardian
+from closewatch.engines.binaries import PostgresBinaries
+from closewatch.engines.folder import PREFIX, RunFolder
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import EngineError, wait_until
+from closewatch.engines.proxy import TcpProxy
 from tests.fixtures.postgres import Pair, fits
 
 pytestmark = pytest.mark.server
@@ -28,9 +28,9 @@ pytestmark = pytest.mark.server
 OWNER = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may have ignored for all in its background
-from closewatch.demo.engines.binaries import newest_postgres
-from closewatch.demo.engines.folder import RunFolder
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.binaries import newest_postgres
+from closewatch.engines.folder import RunFolder
+from closewatch.engines.postgres import PostgresServer
 with RunFolder() as run:
     primary = PostgresServer.create(run, newest_postgres(), "primary").start()
     standby = primary.add_standby("standby").start()

@@ -9,8 +9,8 @@ import pytest
 from closewatch.certificates import COLLECTORS
 from closewatch.certificates.settings import CertificatesTarget
 from closewatch.core.deadline import Deadline
-from closewatch.demo.engines.folder import RunFolder
 from closewatch.demo.front import HOST_NAME, Front
+from closewatch.engines.folder import RunFolder
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from closewatch.demo.engines.process import wait_until
 from closewatch.demo.scenarios import SCENARIOS
 from closewatch.demo.stack import Stack
+from closewatch.engines.process import wait_until
 from tests.dashboards.queries import needs_data, other_queries, panel_queries
 from tests.demo import harms
 from tests.fixtures.servers import need_programs

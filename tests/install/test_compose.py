@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from closewatch.demo.engines.binaries import client_program
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.binaries import client_program
+from closewatch.engines.postgres import PostgresServer
 from closewatch.kinds import load
 
 ROOT = Path(__file__).resolve().parents[2]

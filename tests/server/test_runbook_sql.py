@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
 from tests.contract.checks_runbooks import FOLDER, Block, blocks
 from tests.fixtures.postgres import Pair
 

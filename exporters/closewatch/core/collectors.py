@@ -73,7 +73,8 @@ class Collector:
     `ask` maps the name of a query to the query, or to alternatives of which the first that fits is taken; its type
     belongs to the source. `applies` names what must exist for the collector to make sense (a table of an optional
     module): where it doesn't, there are no series and no failure. `every` = 0 is the fast lane (each scrape); else
-    the slow lane, in seconds. `budget` is the statement limit in seconds.
+    the slow lane, in seconds. `budget` is the statement limit in seconds. `recorded` names a scheduled check: nothing
+    is asked then, and the answer is its newest record (see `core.recorded`).
     """
 
     name: str
@@ -85,3 +86,4 @@ class Collector:
     budget: float = 0.2
     applies: str = ""
     memory: Callable[[], Memory] = field(default=dict)
+    recorded: str = ""

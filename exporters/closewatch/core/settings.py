@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from closewatch.core.checks import Check
 from closewatch.core.collectors import Collector
 from closewatch.core.hours import Hours, zone
 from closewatch.core.source import Source
@@ -93,6 +94,10 @@ class TargetSettings(Model):
     def asked(self, collectors: Sequence[Collector]) -> tuple[Collector, ...]:
         """Those of its kind's collectors that are wanted: all, unless a concern lets some be switched off."""
         return tuple(collectors)
+
+    def checks(self) -> tuple[Check, ...]:
+        """Its scheduled checks, run by `closewatch work`: none, unless a concern has some."""
+        return ()
 
     def labels(self) -> dict[str, str]:
         """The target's labels, those that it has."""

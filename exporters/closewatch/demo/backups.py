@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from closewatch.demo.databases import CELL, TENANTS, Databases
-from closewatch.demo.engines.binaries import client_program
-from closewatch.demo.engines.folder import RunFolder
-from closewatch.demo.engines.process import EngineError
 from closewatch.demo.watching import KeepSecret, Targets
+from closewatch.engines.binaries import client_program
+from closewatch.engines.folder import RunFolder
+from closewatch.engines.process import EngineError
 
 TENANT = TENANTS[0]
 TARGET = f"{TENANT}-dumps"

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import psycopg
 
-from closewatch.demo.engines.binaries import newest_postgres
-from closewatch.demo.engines.folder import RunFolder
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.proxy import TcpProxy
 from closewatch.demo.simulator import OdooSimulator
 from closewatch.demo.watching import KeepSecret, Targets
+from closewatch.engines.binaries import newest_postgres
+from closewatch.engines.folder import RunFolder
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.proxy import TcpProxy
 
 CELL, TENANTS = "pg-07", ("acme", "borealis")
 OTHER_CELL, OTHER_TENANTS = "pg-08", ("corvus",)

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from closewatch.demo.engines.mail import MailSink
-from closewatch.demo.engines.sink import Sink
+from closewatch.engines.mail import MailSink
+from closewatch.engines.sink import Sink
 
 RECORDER = "recorder/"
 SLACK = "slack/"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from closewatch.demo.databases import CELL
-from closewatch.demo.engines.authority import Authority, Issued
-from closewatch.demo.engines.folder import RunFolder
-from closewatch.demo.engines.frontdoor import FrontDoor
 from closewatch.demo.watching import KeepSecret, Targets
+from closewatch.engines.authority import Authority, Issued
+from closewatch.engines.folder import RunFolder
+from closewatch.engines.frontdoor import FrontDoor
 
 NAME = "front"
 HOST_NAME = "odoo.example.com"

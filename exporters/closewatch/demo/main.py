@@ -12,7 +12,6 @@ import psycopg
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from closewatch.demo.engines.process import EngineError
 from closewatch.demo.plain import PlainView
 from closewatch.demo.play import Play, Step
 from closewatch.demo.scenarios import SCENARIOS, find_scenario
@@ -20,6 +19,7 @@ from closewatch.demo.scenarios.scenario import Scenario
 from closewatch.demo.screen import render
 from closewatch.demo.snapshot import Snapshot, take
 from closewatch.demo.stack import Stack
+from closewatch.engines.process import EngineError
 
 _REFRESH = 1.0
 _BEGINNING = 5.0

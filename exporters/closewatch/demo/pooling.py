@@ -7,9 +7,9 @@ import secrets
 from psycopg import pq
 
 from closewatch.demo.databases import ODOO_ROLE, OTHER_CELL, OTHER_TENANTS, ROLE, Databases
-from closewatch.demo.engines.folder import RunFolder
-from closewatch.demo.engines.pgbouncer import PgbouncerServer
 from closewatch.demo.watching import KeepSecret, Targets
+from closewatch.engines.folder import RunFolder
+from closewatch.engines.pgbouncer import PgbouncerServer
 
 NAME = "pooler-08"
 POOL_SIZE = 4

@@ -15,9 +15,9 @@ from importlib import resources
 import redis
 
 from closewatch.demo.databases import CELL
-from closewatch.demo.engines.folder import RunFolder
-from closewatch.demo.engines.redis import ADMIN, RedisServer
 from closewatch.demo.watching import KeepSecret, Targets
+from closewatch.engines.folder import RunFolder
+from closewatch.engines.redis import ADMIN, RedisServer
 
 NAME = "sessions"
 ROLE = "closewatch"

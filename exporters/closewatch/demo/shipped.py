@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from closewatch.alerting import build_runbooks, rendered, shortened
-from closewatch.demo.engines.folder import HOST, free_port
+from closewatch.engines.folder import HOST, free_port
 from closewatch.resources import find_data
 
 FACTOR = 30

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.postgres import PostgresServer
 
 RUNNER_LOCK = 2293787760715711918
 """The advisory lock that queue_job's runner holds in each database that it serves."""

@@ -12,19 +12,19 @@ from closewatch.demo import shipped
 from closewatch.demo.backups import Backups
 from closewatch.demo.databases import Databases
 from closewatch.demo.delivery import alertmanager_config
-from closewatch.demo.engines.alertmanager import AlertmanagerServer
-from closewatch.demo.engines.binaries import find_all
-from closewatch.demo.engines.folder import HOST, RunFolder, free_port
-from closewatch.demo.engines.mail import MailSink
-from closewatch.demo.engines.process import EngineError
-from closewatch.demo.engines.prometheus import PrometheusServer
-from closewatch.demo.engines.sink import Sink
 from closewatch.demo.front import Front
 from closewatch.demo.pooling import Pooling
 from closewatch.demo.scraping import prometheus_config
 from closewatch.demo.sessions import Sessions
 from closewatch.demo.thresholds import Threshold, ThresholdPage
 from closewatch.demo.watching import Part, Watcher
+from closewatch.engines.alertmanager import AlertmanagerServer
+from closewatch.engines.binaries import find_all
+from closewatch.engines.folder import HOST, RunFolder, free_port
+from closewatch.engines.mail import MailSink
+from closewatch.engines.process import EngineError
+from closewatch.engines.prometheus import PrometheusServer
+from closewatch.engines.sink import Sink
 
 Say = Callable[[str], None]
 

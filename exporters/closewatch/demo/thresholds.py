@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from closewatch.demo.engines.folder import HOST, free_port
+from closewatch.engines.folder import HOST, free_port
 
 
 @dataclass(frozen=True, slots=True)

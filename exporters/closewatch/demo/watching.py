@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import yaml
 
-from closewatch.demo.engines import http
-from closewatch.demo.engines.folder import HOST, RunFolder, free_port
-from closewatch.demo.engines.process import Process
+from closewatch.engines import http
+from closewatch.engines.folder import HOST, RunFolder, free_port
+from closewatch.engines.process import Process
 
 ENVIRONMENT = "production"
 Targets = list[dict[str, Any]]

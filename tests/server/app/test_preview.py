@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from closewatch.alerting import rendered
-from closewatch.demo.engines.prometheus import PrometheusServer
+from closewatch.engines.prometheus import PrometheusServer
 from closewatch.resources import find_data
 
 DAY = 86_400

@@ -20,9 +20,9 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from closewatch.demo.engines.folder import free_port
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.folder import free_port
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
 from tests.fixtures.watch import ROLE, SECRET, grant
 
 

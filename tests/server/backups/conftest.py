@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from closewatch.demo.engines.binaries import find_postgres
-from closewatch.demo.engines.datafolder import write_settings
-from closewatch.demo.engines.folder import RunFolder
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.binaries import find_postgres
+from closewatch.engines.datafolder import write_settings
+from closewatch.engines.folder import RunFolder
+from closewatch.engines.postgres import PostgresServer
 from tests.fixtures.servers import missing
 
 TABLES = """
@@ -137,6 +137,6 @@ def repository(run_folder: RunFolder, pytestconfig: pytest.Config) -> Iterator[R
 
 
 def _engines() -> str:
-    from closewatch.demo.engines.binaries import _engines_folder
+    from closewatch.engines.binaries import _engines_folder
 
     return _engines_folder()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.postgres import PostgresServer
 from closewatch.sources.address import address
 from closewatch.sources.certificates.places import Endpoint, Protocol
 from closewatch.sources.certificates.source import Places

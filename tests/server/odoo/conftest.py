@@ -14,7 +14,7 @@ import pytest
 
 import closewatch.odoo
 from closewatch.core.scrape import Scrape
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.postgres import PostgresServer
 from tests.fixtures.watch import ROLE, Facts, Watched, grant
 
 DATA = Path(__file__).parents[2] / "data"

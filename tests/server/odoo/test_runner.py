@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.process import wait_until
 from tests.server.odoo.conftest import Odoo
 
 KEY = 2293787760715711918

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.postgres import PostgresServer
 from closewatch.odoo.tables import TABLES
 from tests.fixtures.watch import ROLE, SECRET, Facts, grant
 from tests.server.odoo.conftest import Odoo

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from psycopg import pq
 
-from closewatch.demo.engines.folder import RunFolder
-from closewatch.demo.engines.pgbouncer import PgbouncerServer
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.folder import RunFolder
+from closewatch.engines.pgbouncer import PgbouncerServer
+from closewatch.engines.postgres import PostgresServer
 from tests.fixtures.servers import need_programs
 from tests.fixtures.watch import ROLE, SECRET, Watched
 

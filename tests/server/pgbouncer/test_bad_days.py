@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from closewatch.core.deadline import Deadline
-from closewatch.demo.engines.folder import RunFolder
-from closewatch.demo.engines.pgbouncer import PgbouncerServer
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
-from closewatch.demo.engines.proxy import TcpProxy
+from closewatch.engines.folder import RunFolder
+from closewatch.engines.pgbouncer import PgbouncerServer
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
+from closewatch.engines.proxy import TcpProxy
 from closewatch.explain import explain
 from tests.fixtures.watch import SECRET, Facts, Watched, grant
 from tests.server.web.certificates import Authority

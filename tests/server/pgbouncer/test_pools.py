@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from psycopg import pq
 
-from closewatch.demo.engines.binaries import find, version_of
-from closewatch.demo.engines.pgbouncer import PgbouncerServer
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
-from closewatch.demo.engines.proxy import TcpProxy
+from closewatch.engines.binaries import find, version_of
+from closewatch.engines.pgbouncer import PgbouncerServer
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
+from closewatch.engines.proxy import TcpProxy
 from tests.fixtures.watch import ROLE, SECRET, Facts, Watched
 from tests.server.pgbouncer.conftest import APP
 

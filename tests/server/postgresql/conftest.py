@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from closewatch.demo.engines.binaries import PostgresBinaries
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
-from closewatch.demo.engines.proxy import TcpProxy
+from closewatch.engines.binaries import PostgresBinaries
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
+from closewatch.engines.proxy import TcpProxy
 from tests.fixtures.postgres import Servers
 from tests.fixtures.watch import SECRET
 from tests.server.postgresql.watching import GRANTS, Watcher

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from closewatch.core.collectors import Reason, Unavailable
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
 from closewatch.postgresql.hba import HBA
 from closewatch.postgresql.hbarisks import RISKS
 from closewatch.postgresql.parameters import PARAMETERS

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.postgres import PostgresServer
 from tests.fixtures.kubeapi import KubeApi
 from tests.fixtures.watch import SCHEMA, Watched, grant
 

@@ -6,8 +6,8 @@ from copy import copy
 
 import pytest
 
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import EngineError
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import EngineError
 from tests.server.postgresql.watching import GRANTS
 
 FACTS = """

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from closewatch.core.targets import Target
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.postgres import PostgresServer
 from closewatch.postgresql.isolation import ISOLATION
 from tests.server.postgresql.watching import Watcher, target
 

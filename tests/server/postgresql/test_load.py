@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
 from closewatch.postgresql.databases import DATABASES
 from closewatch.postgresql.io import IO
 from closewatch.postgresql.storage import STORAGE

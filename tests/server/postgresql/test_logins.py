@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
 from closewatch.postgresql.logins import LOGINS, PROGRAMS
 from tests.fixtures.servers import missing
 from tests.fixtures.watch import SECRET

@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from closewatch.demo.engines.binaries import client_program
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.binaries import client_program
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
 from closewatch.postgresql.receiver import RECEIVER
 from closewatch.postgresql.replication import REPLICATION
 from tests.server.postgresql.conftest import Link

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from closewatch.core.collectors import Collector, On, Reason, Unavailable
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.postgres import PostgresServer
 from closewatch.postgresql import COLLECTORS
 from closewatch.sources.postgresql.batch import chosen
 from tests.fixtures.watch import SECRET

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.postgres import PostgresServer
 from closewatch.postgresql.isolation import ISOLATION
 from closewatch.postgresql.logins import LOGINS
 from closewatch.postgresql.roles import PRIVILEGES, ROLES

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from closewatch.core.collectors import Reason, Unavailable
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
 from closewatch.postgresql.checkpoints import CHECKPOINTS
 from closewatch.postgresql.checksums import CHECKSUMS
 from closewatch.postgresql.databases import DATABASES

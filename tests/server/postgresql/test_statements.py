@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from closewatch.core.collectors import Reason, Unavailable
-from closewatch.demo.engines.binaries import PostgresBinaries
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.binaries import PostgresBinaries
+from closewatch.engines.postgres import PostgresServer
 from closewatch.grants import missing_grants
 from closewatch.postgresql.statements import STATEMENTS
 from tests.fixtures.postgres import Servers

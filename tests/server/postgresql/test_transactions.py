@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
 from closewatch.postgresql.transactions import HOLDERS, TRANSACTIONS
 from tests.fixtures.watch import SECRET
 from tests.server.postgresql.conftest import WEAK, Link

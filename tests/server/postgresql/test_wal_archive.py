@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
 from closewatch.postgresql.wal_archive import WAL_ARCHIVE
 from tests.fixtures.watch import Facts
 from tests.server.postgresql.watching import Watcher

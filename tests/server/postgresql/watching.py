@@ -13,8 +13,8 @@ import closewatch.postgresql
 from closewatch.core.collectors import Answer, Collector, Memory
 from closewatch.core.deadline import Deadline
 from closewatch.core.targets import Target
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
 from closewatch.postgresql.settings import PostgresqlTarget
 from closewatch.sources.address import Address
 from closewatch.sources.postgresql.batch import Asked, ask_all

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from closewatch.demo.engines.process import wait_until
-from closewatch.demo.engines.proxy import TcpProxy
-from closewatch.demo.engines.redis import RedisServer
+from closewatch.engines.process import wait_until
+from closewatch.engines.proxy import TcpProxy
+from closewatch.engines.redis import RedisServer
 from tests.fixtures.redis import grant, target
 from tests.fixtures.watch import Watched
 

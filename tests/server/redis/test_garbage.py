@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from closewatch.demo.engines.redis import RedisServer
+from closewatch.engines.redis import RedisServer
 from tests.fixtures.redis import target
 from tests.fixtures.watch import Watched
 

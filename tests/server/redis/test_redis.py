@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from closewatch.demo.engines.process import wait_until
-from closewatch.demo.engines.redis import RedisBinary, RedisServer
+from closewatch.engines.process import wait_until
+from closewatch.engines.redis import RedisBinary, RedisServer
 from tests.fixtures.redis import SECRET, USER, grant, target
 from tests.fixtures.watch import Facts, Watched
 

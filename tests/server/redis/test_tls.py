@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from closewatch.demo.engines.process import EngineError
-from closewatch.demo.engines.redis import RedisBinary, RedisServer, find_redis
+from closewatch.engines.process import EngineError
+from closewatch.engines.redis import RedisBinary, RedisServer, find_redis
 from tests.fixtures.redis import target
 from tests.fixtures.servers import missing
 from tests.fixtures.watch import Watched

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from closewatch.core.deadline import Deadline
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
-from closewatch.demo.engines.proxy import TcpProxy
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
+from closewatch.engines.proxy import TcpProxy
 from tests.fixtures.watch import ROLE, SECRET, Facts, Watched, grant
 
 Watching = Callable[..., Watched]

@@ -10,8 +10,8 @@ import pytest
 from psycopg import sql
 
 from closewatch.core.deadline import Deadline
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
 from tests.fixtures.watch import ROLE, SCHEMA, Watched, grant
 
 Watching = Callable[..., Watched]

@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from closewatch.core.deadline import Deadline
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import wait_until
 from closewatch.kinds import load
 from closewatch.registry import Registry
 from tests.fixtures.watch import ROLE, Watched, grant

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from closewatch.core.deadline import Deadline
-from closewatch.demo.engines.postgres import PostgresServer
+from closewatch.engines.postgres import PostgresServer
 from closewatch.sources.address import Address
 from closewatch.sources.postgresql.connection import Connection, Statement
 

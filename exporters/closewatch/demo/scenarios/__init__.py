@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from closewatch.demo.engines.process import EngineError
 from closewatch.demo.scenarios import backups, certificates, closewatch, odoo, pgbouncer, postgresql, redis
 from closewatch.demo.scenarios.scenario import Scenario
+from closewatch.engines.process import EngineError
 
 SCENARIOS: tuple[Scenario, ...] = (
     *postgresql.SCENARIOS,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from closewatch.demo.databases import OTHER_CELL
-from closewatch.demo.engines.binaries import find
 from closewatch.demo.judge import Expected, Told
 from closewatch.demo.pooling import NAME, POOL_SIZE
 from closewatch.demo.scenarios.scenario import LOWERED, Repair, Scenario, cause
 from closewatch.demo.stack import Stack
 from closewatch.demo.thresholds import Threshold
 from closewatch.demo.watching import ENVIRONMENT
+from closewatch.engines.binaries import find
 
 _POOLER = {"environment": ENVIRONMENT, "cell": OTHER_CELL, "tenant": "", "target": NAME, "layer": "database"}
 _WAITING = 3

@@ -7,12 +7,12 @@ import contextlib
 import psycopg
 
 from closewatch.demo.databases import CELL, ODOO_ROLE, TENANTS
-from closewatch.demo.engines.process import EngineError, wait_until
 from closewatch.demo.judge import Expected, Told
 from closewatch.demo.scenarios.scenario import LOWERED, SERVER, Repair, Scenario, cause
 from closewatch.demo.stack import Stack
 from closewatch.demo.thresholds import Threshold
 from closewatch.demo.watching import ENVIRONMENT
+from closewatch.engines.process import EngineError, wait_until
 
 _BLOCKED = 6
 

@@ -11,7 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
-from closewatch.demo.engines.process import EngineError
+from closewatch.engines.process import EngineError
 
 _PLACE = Path("/usr/share/prometheus/alertmanager")
 # The paths that go on (to the web pages) are other strings of the program.

@@ -12,8 +12,8 @@ import threading
 
 from OpenSSL import SSL
 
-from closewatch.demo.engines.authority import Issued
-from closewatch.demo.engines.folder import HOST, free_port
+from closewatch.engines.authority import Issued
+from closewatch.engines.folder import HOST, free_port
 
 _PATIENCE = 5.0
 

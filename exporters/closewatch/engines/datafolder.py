@@ -13,9 +13,9 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from closewatch.demo.engines.binaries import PostgresBinaries
-from closewatch.demo.engines.folder import HOST, RunFolder, traversable
-from closewatch.demo.engines.process import EngineError
+from closewatch.engines.binaries import PostgresBinaries
+from closewatch.engines.folder import HOST, RunFolder, traversable
+from closewatch.engines.process import EngineError
 
 _SETTINGS = {
     "listen_addresses": HOST,

@@ -25,8 +25,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from closewatch.demo.engines.folder import HOST, RunFolder, free_port, traversable
-from closewatch.demo.engines.process import EngineError, Process
+from closewatch.engines.folder import HOST, RunFolder, free_port, traversable
+from closewatch.engines.process import EngineError, Process
 
 ADMIN = "default"
 

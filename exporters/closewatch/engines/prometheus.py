@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from closewatch.demo.engines import http
-from closewatch.demo.engines.binaries import find
-from closewatch.demo.engines.folder import HOST, RunFolder, free_port
-from closewatch.demo.engines.process import Process, wait_until
+from closewatch.engines import http
+from closewatch.engines.binaries import find
+from closewatch.engines.folder import HOST, RunFolder, free_port
+from closewatch.engines.process import Process, wait_until
 
 
 class PrometheusServer:

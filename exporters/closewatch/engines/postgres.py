@@ -19,10 +19,10 @@ from typing import Any, Literal, LiteralString
 import psycopg
 from psycopg import sql
 
-from closewatch.demo.engines.binaries import PostgresBinaries, client_program, with_client
-from closewatch.demo.engines.datafolder import make_data_folder, reachable, write_settings
-from closewatch.demo.engines.folder import HOST, RunFolder, free_port
-from closewatch.demo.engines.process import EngineError, Process, wait_until
+from closewatch.engines.binaries import PostgresBinaries, client_program, with_client
+from closewatch.engines.datafolder import make_data_folder, reachable, write_settings
+from closewatch.engines.folder import HOST, RunFolder, free_port
+from closewatch.engines.process import EngineError, Process, wait_until
 
 ADMIN = "postgres"
 StopMode = Literal["smart", "fast", "immediate"]

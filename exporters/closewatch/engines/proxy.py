@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from closewatch.demo.engines.folder import HOST, free_port
-from closewatch.demo.engines.process import EngineError
+from closewatch.engines.folder import HOST, free_port
+from closewatch.engines.process import EngineError
 
 T = TypeVar("T")
 _CHUNK = 65536

@@ -12,7 +12,7 @@ from email.message import EmailMessage
 from types import TracebackType
 from typing import Self
 
-from closewatch.demo.engines.folder import HOST, free_port
+from closewatch.engines.folder import HOST, free_port
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from closewatch.demo.engines import launch
+from closewatch.engines import launch
 
 Started = subprocess.Popen[bytes]
 

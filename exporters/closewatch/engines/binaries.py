@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from closewatch.demo.engines.process import EngineError
+from closewatch.engines.process import EngineError
 
 # Debian names Alertmanager's program after its package.
 _NAMES = {

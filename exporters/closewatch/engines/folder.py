@@ -28,8 +28,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from closewatch.demo.engines import guardian
-from closewatch.demo.engines.process import EngineError, Process, spawn
+from closewatch.engines import guardian
+from closewatch.engines.process import EngineError, Process, spawn
 
 PREFIX = "closewatch-run-"
 HOST = "127.0.0.1"

@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from closewatch.demo.engines.folder import HOST, free_port
-from closewatch.demo.engines.process import wait_until
+from closewatch.engines.folder import HOST, free_port
+from closewatch.engines.process import wait_until
 
 _LARGEST_BODY = 4 * 1024 * 1024
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from closewatch.demo.engines import http
-from closewatch.demo.engines.binaries import find
-from closewatch.demo.engines.debian import runnable
-from closewatch.demo.engines.folder import HOST, RunFolder, free_port
-from closewatch.demo.engines.process import Process
+from closewatch.engines import http
+from closewatch.engines.binaries import find
+from closewatch.engines.debian import runnable
+from closewatch.engines.folder import HOST, RunFolder, free_port
+from closewatch.engines.process import Process
 
 
 class AlertmanagerServer:

@@ -14,10 +14,10 @@ from typing import Any
 
 import psycopg
 
-from closewatch.demo.engines.binaries import find
-from closewatch.demo.engines.folder import HOST, RunFolder, free_port
-from closewatch.demo.engines.postgres import PostgresServer
-from closewatch.demo.engines.process import Process
+from closewatch.engines.binaries import find
+from closewatch.engines.folder import HOST, RunFolder, free_port
+from closewatch.engines.postgres import PostgresServer
+from closewatch.engines.process import Process
 
 ADMIN = "bouncer_admin"
 
