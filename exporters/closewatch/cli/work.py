@@ -126,7 +126,7 @@ class _Display:
         self._thread = threading.Thread(target=self._draw, name="display", daemon=True)
         self._thread.start()
 
-    def __call__(self, phase: str, share: float | None) -> None:
+    def __call__(self, phase: str, _share: float | None) -> None:
         """The phase that begins."""
         if self._phase and self._phase != phase:
             sys.stderr.write(f"\r\x1b[K  {self._phase:<12} {time.monotonic() - self._began:8.1f} s\n")

@@ -5,3 +5,8 @@ Kubernetes Job) carries it out in a throwaway PostgreSQL that nothing else can r
 it, and keeps a record; a scrape shows the newest record. The layers here: an origin (`origins`) chooses and fetches;
 the run joins the phases; `verify` looks at what came back.
 """
+
+from closewatch.core.collectors import Collector
+from closewatch.restores.tested import TESTED
+
+COLLECTORS: tuple[Collector, ...] = (TESTED,)

@@ -5,6 +5,7 @@ What was looked at, and what was not and why, is in the record either way.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from closewatch.restores.phases import Phase
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.server import Server
 from closewatch.restores.verify import amcheck, bundle, configuration, filestore, ledger, manifest, secrets
+from closewatch.restores.verify.books import Books
+from closewatch.restores.verify.ledger import identity
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ def look(course: Course, server: Server, scratch: Scratch, origin: Origin) -> No
     with course.clock.phase(Phase.AMCHECK):
         tables = {"all": (), "books": BOOKS_TABLES, "none": None}[plan.amcheck]
         course.found["amcheck"] = (
-            {"looked_at": False} if tables is None else amcheck.verify(server, scratch, looked_into, tables)
+            {"looked_at": False} if tables is None else amcheck.verify(server, scratch, looked_into, tables, plan.jobs)
         )
     with course.clock.phase(Phase.BOOKS):
         for name in looked_into:
@@ -62,43 +65,52 @@ def look(course: Course, server: Server, scratch: Scratch, origin: Origin) -> No
 
 
 def _books(course: Course, server: Server, database: str) -> None:
-    plan = course.plan
+    plan, found = course.plan, course.found["databases"][database]
+    assert course.backup is not None
+    recorded = _figures(plan.figures, course.backup.id)
     with server.connect(database) as connection:
-        books = ledger.look(connection, time.time())
-    found = course.found["databases"][database]
+        connection.autocommit = False
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        books = ledger.look(connection, time.time(), before=recorded, pause=course.task.need)
     found["books"] = books.payload()
+    found["compared_with"] = "not compared" if recorded is None else "the figures of the backup"
     wanted = plan.expect.odoo and database == plan.database
     if books.odoo is None:
         if wanted:
             raise Failed(Why.WRONG_BACKUP, f"{database} is no Odoo database")
         return
-    if wanted and plan.expect.database_uuid is not None and books.uuid != plan.expect.database_uuid:
-        raise Failed(Why.WRONG_BACKUP, f"{database} is another Odoo database: its database.uuid differs")
-    wrong = books.wrong()
-    found["compared_with"], complaints = _compared(course, database, books)
-    wrong += complaints
+    _whose(course, database, books, recorded)
+    wrong = books.wrong() + ([] if recorded is None else ledger.compare(recorded, books))
     if plan.expect.newest_within is not None and wanted:
         wrong += _newest(course, books)
     found["wrong"] = wrong
     if wrong:
-        raise Failed(Why.BOOKS, f"{database}: {wrong[0]}" + (f" and {len(wrong) - 1} more" if wrong[1:] else ""))
+        raise Failed(Why.BOOKS, f"{database}: {wrong[0]}" + (f", and {len(wrong) - 1} more" if wrong[1:] else ""))
 
 
-def _newest(course: Course, books: ledger.Books) -> list[str]:
-    newest, point = books.newest_entry, course.point
-    within = course.plan.expect.newest_within or 0.0
-    if newest is None or point is None or point - newest > within:
+def _whose(course: Course, database: str, books: Books, recorded: Mapping[str, Any] | None) -> None:
+    """Raises Failed(wrong_backup) where it is another Odoo database than the one that is meant."""
+    uuid = course.plan.expect.database_uuid
+    meant = uuid is None or database != course.plan.database
+    assert books.odoo is not None
+    if not meant and uuid is not None and books.odoo.identity != identity(uuid):
+        raise Failed(Why.WRONG_BACKUP, f"{database} is another Odoo database: its database.uuid differs")
+    if recorded is not None and ledger.another(recorded, books):
+        raise Failed(Why.WRONG_BACKUP, f"{database} is another Odoo database than when the backup was taken")
+
+
+def _newest(course: Course, books: Books) -> list[str]:
+    newest = books.ledger.posted.newest_created if books.ledger is not None else None
+    within, point = course.plan.expect.newest_within or 0.0, course.point
+    if newest is None or point is None or point - _utc(newest) > within:
         return ["the newest posted entry is older than the plan allows"]
     return []
 
 
-def _compared(course: Course, database: str, books: ledger.Books) -> tuple[str, list[str]]:
-    """With the figures written when the backup was taken; else with what is there of the test before, else not."""
-    assert course.backup is not None
-    recorded = _figures(course.plan.figures, course.backup.id)
-    if recorded is not None:
-        return "figures of the backup", ledger.compare(recorded, books)
-    return "not compared", []
+def _utc(text: str) -> float:
+    """Unix seconds of a time that Odoo keeps: UTC without saying so."""
+    at = dt.datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).timestamp()
 
 
 def _figures(folder: Path | None, backup: str) -> Mapping[str, Any] | None:
@@ -124,25 +136,27 @@ def _filestore(course: Course, server: Server, scratch: Scratch, origin: Origin)
     assert plan.database is not None
     root = plan.filestore.root(scratch, origin)
     with server.connect(plan.database) as connection:
-        found = filestore.verify(
-            filestore.attachments(connection),
-            root,
-            sample=plan.filestore.sample,
-            processes=plan.filestore.processes,
-            need=course.task.need,
-        )
-    course.found["filestore"] = found.payload()
-    if found.missing or found.altered:
-        raise Failed(
-            Why.FILESTORE_INCOMPLETE, f"{found.missing} attachments are missing and {found.altered} are altered"
-        )
+        connection.autocommit = False
+        with connection.cursor("attachments") as cursor:
+            cursor.execute(filestore.QUERY)
+            found = filestore.check(
+                cursor,
+                root,
+                course.task.need,
+                sample=plan.filestore.sample,
+                processes=plan.filestore.processes,
+                progress=course.task.progress,
+            )
+    course.found["filestore"] = found.payload
+    if not found.complete:
+        raise Failed(Why.FILESTORE_INCOMPLETE, f"of {found.total:,} attachments: {found.words}")
 
 
 def _others(course: Course, scratch: Scratch) -> None:
     plan, found = course.plan, course.found
     if plan.secrets is not None:
-        found["secrets"] = secrets.verify(plan.secrets.file, plan.secrets.by, plan.secrets.identity, scratch)
+        found["secrets"] = secrets.check(plan.secrets.file, plan.secrets.key(), scratch).payload
     if plan.configuration is not None:
-        found["configuration"] = configuration.verify(plan.configuration, scratch)
+        found["configuration"] = configuration.check(plan.configuration, course.task.need).payload
     if plan.infrastructure is not None:
-        found["infrastructure"] = bundle.verify(plan.infrastructure, scratch)
+        found["infrastructure"] = bundle.check(plan.infrastructure, scratch).payload

@@ -6,7 +6,6 @@ import html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from closewatch.core.labels import clean
 from closewatch.core.problems import printable
 from closewatch.core.records import Record
 from closewatch.restores.run import duration, summary
@@ -106,7 +105,7 @@ def as_text(record: Record) -> str:
     lines: list[str] = []
     for title, found in rows(record):
         lines += ["", title]
-        lines += [f"  {printable(clean(name)):<28} {printable(clean(text))}" for name, text in found]
+        lines += [f"  {printable(name):<28} {printable(text)}" for name, text in found]
     return "\n".join(lines[1:]) + "\n"
 
 
@@ -118,8 +117,6 @@ def as_page(record: Record) -> str:
         f'<style>{_STYLE}</style></head><body><h1>{title}: <span class="{record.result}">{record.result}</span></h1>',
     ]
     for section, found in rows(record):
-        lines = "".join(
-            f"<tr><th>{html.escape(clean(name))}</th><td>{html.escape(clean(text))}</td></tr>" for name, text in found
-        )
+        lines = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>" for name, text in found)
         parts.append(f"<h2>{html.escape(section)}</h2><table>{lines}</table>")
     return "".join(parts) + "</body></html>\n"

@@ -163,12 +163,15 @@ class Scratch:
         stdin: Path | None = None,
         stdout: Path | None = None,
         cwd: Path | None = None,
+        phase: str = "",
     ) -> Ran:
-        """Run a program to its end; an exit code other than 0 is the caller's to judge.
+        """Run a program to its end; an exit code other than 0 is the caller's to judge. `phase` is told to progress.
 
         Raises Failed: `time_limit`, `no_space`, and `tool_failed` where it can't be started; Cancelled.
         """
         began = time.monotonic()
+        if phase:
+            self.progress(phase, None)
         self.watch()
         process, files = self.start(command, env=env, stdin=stdin, stdout=stdout, cwd=cwd)
         try:

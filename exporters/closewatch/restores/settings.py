@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -14,6 +14,12 @@ from closewatch.core.settings import ConfigPath, Label, Model, TargetSettings
 from closewatch.core.source import Reply, Source
 from closewatch.restores.places import OriginSettings
 from closewatch.restores.tested import CHECK
+from closewatch.restores.verify.secrets import Key
+from closewatch.restores.why import Failed, Why
+
+if TYPE_CHECKING:
+    from closewatch.restores.origins import Origin
+    from closewatch.restores.scratch import Scratch
 
 GIB = 1024**3
 Name = Annotated[str, StringConstraints(min_length=1, max_length=63)]
@@ -65,13 +71,28 @@ class FilestoreSettings(Model):
             raise ValueError("name one place: folder or archive")
         return self
 
+    def root(self, scratch: Scratch, origin: Origin) -> Path:
+        """The folder with the files. Raises Failed(filestore_incomplete)."""
+        if self.folder is not None:
+            return self.folder
+        own = getattr(origin, "filestore", None)
+        if self.archive is None and own is not None:
+            found: Path = own(scratch)
+            return found
+        raise Failed(Why.FILESTORE_INCOMPLETE, "the plan names no place of the filestore, and the backup has none")
+
 
 class SecretsSettings(Model):
     """An archive of secrets that must be decrypted; its content is counted, never kept or shown."""
 
     file: ConfigPath = Field(description="The encrypted archive.")
     by: Literal["age", "sops", "gpg"] = Field(description="The program that decrypts it.")
-    identity: ConfigPath | None = Field(None, description="File with the key (age, SOPS), or the keyring (GPG).")
+    identity: ConfigPath = Field(description="File with the key: age's identities, or an exported secret key of GPG.")
+    passphrase: ConfigPath | None = Field(None, description="File with the passphrase of GPG's key, where it has one.")
+
+    def key(self) -> Key:
+        """With what it is decrypted."""
+        return Key(self.by, self.identity, self.passphrase)
 
 
 class RestoresTarget(TargetSettings):
@@ -88,8 +109,8 @@ class RestoresTarget(TargetSettings):
         None, description="The database that is looked into; default: all databases of a physical backup."
     )
     take: Word = Field("newest", description="Which backup: newest, random, or the name of one.")
-    point: Point = Field(default_factory=Point, description="The moment that a physical backup is recovered to.")
-    expect: Expected = Field(default_factory=Expected, description="What must come back.")
+    point: Point = Field(Point(), description="The moment that a physical backup is recovered to.")
+    expect: Expected = Field(Expected(), description="What must come back.")
     filestore: FilestoreSettings | None = Field(None, description="The attachments of `database`.")
     secrets: SecretsSettings | None = Field(None, description="An archive of secrets to try.")
     configuration: ConfigPath | None = Field(None, description="A folder or archive of configuration that must parse.")
@@ -98,7 +119,7 @@ class RestoresTarget(TargetSettings):
         None, description="Folder with the figures written when backups were taken: NAME-OF-THE-BACKUP.json."
     )
     amcheck: Literal["all", "books", "none"] = Field(
-        "books", description="Which tables are looked at for damage by pg_amcheck: all, those of the books, or none."
+        "all", description="Which tables are looked at for damage by pg_amcheck: all, those of the books, or none."
     )
     rto: float | None = Field(None, gt=0, description="Seconds that a restore may take at most.")
     rpo: float | None = Field(None, gt=0, description="Seconds of data that may be lost at most.")
@@ -158,7 +179,7 @@ def _run(task: Task) -> Verdict:
 class _Nothing:
     """A source that has nothing to ask."""
 
-    def ask(self, collectors: object, deadline: object) -> Reply:  # noqa: ARG002 - a source's signature
+    def ask(self, collectors: object, deadline: object) -> Reply:
         """Nothing."""
         return Reply({})
 

@@ -66,7 +66,9 @@ def check(bundle: Path, scratch: Scratch) -> Bundled:
         empty, clone = folder / "empty", folder / "clone"
         _git(scratch, folder, "init", "--quiet", "--bare", "--template=", str(empty))
         _verify(bundle, empty, folder, scratch)
-        if _git(scratch, folder, "clone", "--quiet", "--no-checkout", "--template=", "--", str(bundle), str(clone)).code:
+        if _git(
+            scratch, folder, "clone", "--quiet", "--no-checkout", "--template=", "--", str(bundle), str(clone)
+        ).code:
             raise Failed(Why.INFRASTRUCTURE, "the bundle can't be cloned: cut short or damaged")
         if _git(scratch, clone, "fsck", "--full", "--no-dangling", "--no-progress").code:
             raise Failed(Why.INFRASTRUCTURE, "objects in the bundle are damaged or missing")
