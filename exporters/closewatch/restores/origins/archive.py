@@ -19,22 +19,33 @@ if TYPE_CHECKING:
 WORK = "definitions"
 """The folder for what pg_restore is told."""
 _LEFT_OUT = re.compile(
-    rb"\d+; \d+ \d+ (COMMENT - )?(EVENT TRIGGER|PUBLICATION|SUBSCRIPTION|USER MAPPING|SECURITY LABEL|EXTENSION|DATABASE|ACL"
-    rb"|DEFAULT ACL|PROCEDURAL LANGUAGE)\b"
+    rb"\d+; \d+ \d+ (COMMENT - )?(EVENT TRIGGER|PUBLICATION|SUBSCRIPTION|USER MAPPING|SECURITY LABEL|EXTENSION"
+    rb"|DATABASE|ACL|DEFAULT ACL|PROCEDURAL LANGUAGE)\b"
 )
 _SCHEMA = re.compile(rb"\d+; \d+ \d+ SCHEMA - (.*) [^ ]*$")
 _SAID = (
-    (rb"unsupported version|unrecognized configuration parameter", Why.WRONG_VERSION, "pg_restore here is too old for it"),
+    (
+        rb"unsupported version|unrecognized configuration parameter",
+        Why.WRONG_VERSION,
+        "pg_restore here is too old for it",
+    ),
     (rb"No space left on device|could not extend file|Disk quota", Why.NO_SPACE, ""),
     (rb"extension \"[^\"]*\" is not available", Why.WRONG_VERSION, "an extension is not installed here"),
-    (rb"permission denied|must be superuser|must be owner", Why.CANNOT_TEST, "it holds what only a superuser may create"),
+    (
+        rb"permission denied|must be superuser|must be owner",
+        Why.CANNOT_TEST,
+        "it holds what only a superuser may create",
+    ),
     (
         rb"violates (foreign key|unique|check|not-null|exclusion)|could not create unique index|duplicate key",
         Why.CORRUPT,
         "rows of the dump contradict its own keys and constraints",
     ),
-    (rb"connection to server .* failed|server closed the connection|terminating connection", Why.START_FAILED, "the server"
-     " ended while the dump was loaded"),
+    (
+        rb"connection to server .* failed|server closed the connection|terminating connection",
+        Why.START_FAILED,
+        "the server ended while the dump was loaded",
+    ),
 )
 
 
@@ -57,9 +68,7 @@ def load(path: Path, server: Server, database: str, jobs: int, scratch: Scratch)
         raise said(ran.err)
 
 
-def _prepare(
-    path: Path, program: str, folder: Path, server: Server, database: str, scratch: Scratch
-) -> set[str]:
+def _prepare(path: Path, program: str, folder: Path, server: Server, database: str, scratch: Scratch) -> set[str]:
     """Make what the load needs beforehand; gives the schemas that are there now."""
     text = folder / "schema.sql"
     options = ["--schema-only", "--no-owner", "--no-privileges", "--no-tablespaces", f"--file={text}"]

@@ -118,4 +118,6 @@ def expect(said: str | None, expected: str | None) -> None:
 def need_version(backup: Backup, server: Server) -> None:
     """Raises Failed where the server is older than what the dump needs; a newer one is fine."""
     if backup.major is not None and server.major < backup.major:
-        raise Failed(Why.WRONG_VERSION, f"the dump needs PostgreSQL {backup.major} or newer, and here is {server.major}")
+        raise Failed(
+            Why.WRONG_VERSION, f"the dump needs PostgreSQL {backup.major} or newer, and here is {server.major}"
+        )

@@ -35,7 +35,11 @@ ROUNDS = 200
 """Looks at a bucket whose listing is continued from one to the next."""
 NEAR = "fetched"
 Answer = TypeVar("Answer")
-_WHY = {Reason.NOT_FOUND: "it is not there", Reason.PERMISSION: "no right to read it", Reason.TIMEOUT: "no answer in time"}
+_WHY = {
+    Reason.NOT_FOUND: "it is not there",
+    Reason.PERMISSION: "no right to read it",
+    Reason.TIMEOUT: "no answer in time",
+}
 
 
 @dataclass(frozen=True, slots=True)

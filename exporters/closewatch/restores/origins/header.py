@@ -18,7 +18,7 @@ NEW_NUMBERS = 10
 
 
 class Header(NamedTuple):
-    """`major` is the lowest version of PostgreSQL that can load it: a newer pg_dump writes what older ones don't know."""
+    """`major` is the lowest version of PostgreSQL that can load it: a newer pg_dump writes what older ones can't read."""
 
     database: str | None = None
     major: int | None = None
@@ -53,7 +53,7 @@ def _archive(data: bytes) -> Header:
 def of_plain(text: bytes) -> Header:
     """Of the first kilobytes of a plain dump. Raises Failed."""
     if CLUSTER in text:
-        raise Failed(Why.CANNOT_TEST, "it is a dump of a whole cluster by pg_dumpall: only those of one database are tested")
+        raise Failed(Why.CANNOT_TEST, "it is pg_dumpall's dump of a whole cluster, which is not tested")
     versions = {found[1]: b".".join(part for part in found.groups()[1:] if part) for found in PLAIN.finditer(text)}
     server = versions.get(b"from database")
     return Header(None, _major([one.decode() for one in versions.values()]), server.decode() if server else None)
@@ -61,4 +61,4 @@ def of_plain(text: bytes) -> Header:
 
 def _major(versions: list[str]) -> int | None:
     found = [int(match[0]) for version in versions if (match := re.match(r"\d+", version))]
-    return max(max(found), NEW_NUMBERS) if found else None
+    return max(*found, NEW_NUMBERS) if found else None

@@ -43,7 +43,8 @@ _LEFT_OUT = re.compile(
 )
 _NAME = rb'("(?:[^"]|"")+"|[A-Za-z_\x80-\xff][\w$\x80-\xff]*)'
 _EXTENSION = re.compile(
-    rb"CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?" + _NAME + rb"(?:\s+WITH\s+SCHEMA\s+" + _NAME + rb")?", re.IGNORECASE
+    rb"CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?" + _NAME + rb"(?:\s+WITH\s+SCHEMA\s+" + _NAME + rb")?",
+    re.IGNORECASE,
 )
 _SCHEMA = re.compile(rb"CREATE\s+SCHEMA\s+" + _NAME + rb"$", re.IGNORECASE)
 _POLICY = re.compile(rb"CREATE\s+POLICY\s.*?\sTO\s+(.+?)(?:\s+(?:USING|WITH)\s*\(|$)", re.IGNORECASE | re.DOTALL)

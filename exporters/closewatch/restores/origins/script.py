@@ -1,8 +1,8 @@
 r"""Plain SQL, statement by statement, without psql: what a dump says to psql (`\!`, `\copy`, `\connect`) is never done.
 
-A statement ends at a semicolon outside of quotes, comments, parentheses and SQL function bodies, as in psql. The data of
-`COPY … FROM stdin` come as they are, up to a line of `\.`. Of psql's own commands, a dump has `\connect`, `\restrict` and
-`\unrestrict`; they are given as such, and any other one is a fault.
+A statement ends at a semicolon outside of quotes, comments, parentheses and SQL function bodies, as in psql. The data
+of `COPY … FROM stdin` come as they are, up to a line of `\.`. Of psql's own commands, a dump has `\connect`,
+`\restrict` and `\unrestrict`; they are given as such, and any other one is a fault.
 
 Source: PostgreSQL's src/fe_utils/psqlscan.l (xq, xe, xdolq, begin_depth, paren_depth) and src/bin/pg_dump.
 """

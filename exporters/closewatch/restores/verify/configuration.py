@@ -182,7 +182,7 @@ def _xml(content: bytes) -> None:
         raise ValueError
 
     parser.EntityDeclHandler = refuse
-    parser.Parse(content, True)  # noqa: FBT003 - its end
+    parser.Parse(content, True)
 
 
 _PARSERS: Mapping[str, Callable[[bytes], object]] = {

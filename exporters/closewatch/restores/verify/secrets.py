@@ -27,7 +27,9 @@ HOME = "gnupg"
 _PACKED = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00")
 _NO_KEY = {
     "age": re.compile(rb"no identity matched|incorrect identity|incorrect passphrase"),
-    "sops": re.compile(rb"[Ff]ailed to get the data key|no identity matched|no matching creation rules|0 successful groups"),
+    "sops": re.compile(
+        rb"[Ff]ailed to get the data key|no identity matched|no matching creation rules|0 successful groups"
+    ),
     "gpg": re.compile(rb"\[GNUPG:\] (NO_SECKEY|DECRYPTION_KEY_MISSING|BAD_PASSPHRASE|MISSING_PASSPHRASE)"),
 }
 _OKAY = re.compile(rb"^\[GNUPG:\] DECRYPTION_OKAY", re.MULTILINE)

@@ -61,8 +61,9 @@ class Session:
     def cut(self) -> None:
         """End what is running in another thread: its connection is gone at once."""
         with contextlib.suppress(OSError, psycopg.Error):
-            with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
-                line.shutdown(socket.SHUT_RDWR)
+            line = socket.socket(fileno=os.dup(self._connection.fileno()))
+            line.shutdown(socket.SHUT_RDWR)
+            line.close()
 
     def close(self) -> None:
         """End the session."""
