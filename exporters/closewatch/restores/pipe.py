@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO
+from typing import IO, Self
 
 from closewatch.core.secrets import known
 from closewatch.restores.why import Failed, Why
@@ -55,7 +55,7 @@ class Piped:
         with contextlib.suppress(OSError):  # it may have ended already
             os.setpriority(os.PRIO_PGRP, self._process.pid, NICE)
 
-    def __enter__(self) -> Piped:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

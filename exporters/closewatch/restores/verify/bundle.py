@@ -35,7 +35,7 @@ _PHASE = "infrastructure"
 
 @dataclass(frozen=True, slots=True)
 class Bundled:
-    """`refs` are its branches and tags. `tool` validates, None where there is none or no code; counts are of folders."""
+    """`refs` are branches and tags. `tool` validates, None where there is none, or no code; counts are of folders."""
 
     refs: int
     tool: str | None = None
@@ -65,7 +65,7 @@ def check(bundle: Path, scratch: Scratch) -> Bundled:
     try:
         empty, clone = folder / "empty", folder / "clone"
         _git(scratch, folder, "init", "--quiet", "--bare", "--template=", str(empty))
-        _verify(bundle, empty, folder, scratch)
+        _verify(bundle, empty, scratch)
         if _git(
             scratch, folder, "clone", "--quiet", "--no-checkout", "--template=", "--", str(bundle), str(clone)
         ).code:
@@ -76,18 +76,16 @@ def check(bundle: Path, scratch: Scratch) -> Bundled:
         refs = [line for line in listed.decode("utf-8", "replace").splitlines() if not line.endswith("/HEAD")]
         if not refs:
             raise Failed(Why.INFRASTRUCTURE, "there is no branch and no tag in the bundle")
-        if _git(scratch, clone, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").code:
-            wanted = refs[0]  # the bundle doesn't say which of its branches is checked out
-        else:
-            wanted = "HEAD"
-        if _git(scratch, clone, "checkout", "--quiet", "--detach", wanted, "--").code:
+        # A bundle need not say which of its branches is checked out.
+        headless = _git(scratch, clone, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").code
+        if _git(scratch, clone, "checkout", "--quiet", "--detach", refs[0] if headless else "HEAD", "--").code:
             raise Failed(Why.INFRASTRUCTURE, "the files of the bundle's branch can't be written")
         return _validate(clone, folder, len(refs), scratch)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _verify(bundle: Path, empty: Path, folder: Path, scratch: Scratch) -> None:
+def _verify(bundle: Path, empty: Path, scratch: Scratch) -> None:
     verified = _git(scratch, empty, "bundle", "verify", "--quiet", str(bundle))
     if verified.code and _MISSING_PARTS in verified.err:
         raise Failed(Why.INFRASTRUCTURE, "the bundle builds on commits that are not in it: it can't be used alone")

@@ -48,10 +48,10 @@ class Wanted(NamedTuple):
 
 @dataclass(slots=True)
 class Findings:
-    """Counts of files, each counted once; `examples` are names, which are hashes and tell nothing of the content.
+    """Counts of files, each counted once; `examples` are names: hashes that tell nothing of the content.
 
-    `wrong` names lead out of the filestore; `elsewhere` are files in another store, such as s3://…: they are not in what
-    was restored. `in_database` and `empty` count attachments without a file. `orphans` are files that no attachment names.
+    `wrong` names lead out of the filestore; `elsewhere` are files in another store, such as s3://…: they are not in
+    what was restored. `in_database` and `empty` count attachments without a file. `orphans` are files that nobody names.
     """
 
     total: int = 0

@@ -1,4 +1,4 @@
-"""Several processes that hash files side by side (see `hashing`), each asked by a thread, a batch of names at a time."""
+"""Several processes that hash files side by side (see `hashing`), each asked by a thread, a batch at a time."""
 
 from __future__ import annotations
 
