@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -14,6 +14,10 @@ from closewatch.core.collectors import Collector
 from closewatch.core.secrets import Secret
 from closewatch.core.settings import ConfigPath, Model, NoEcho, TargetSettings
 from closewatch.core.source import Source
+from closewatch.sources.store import Store
+
+if TYPE_CHECKING:
+    from closewatch.sources.s3.bucket import Access
 
 
 def _pattern(text: str) -> str:
@@ -67,6 +71,12 @@ class FolderPlace(Files):
         description="Seconds for which a file must not have changed, where its format doesn't show that it is whole.",
     )
 
+    def store(self) -> Store:
+        """The way to list and read it."""
+        from closewatch.sources.folder import Folder  # noqa: PLC0415 - loaded where it is configured
+
+        return Folder(self.path, self.pattern)
+
 
 class S3Place(Files):
     """A prefix in a bucket of S3, or of what speaks its language."""
@@ -97,6 +107,19 @@ class S3Place(Files):
         if self.session_token is not None and self.access_key is None:
             raise ValueError("session_token belongs to an access_key")
         return self
+
+    def access(self) -> Access:
+        """Where the bucket is and how to log in."""
+        from closewatch.sources.s3.bucket import Access  # noqa: PLC0415 - botocore is an extra
+
+        named = {name for name in S3Place.model_fields if name not in {*Files.model_fields, "ca"}}
+        return Access(ca=str(self.ca) if self.ca else None, **{name: getattr(self, name) for name in named})
+
+    def store(self) -> Store:
+        """The way to list and read it."""
+        from closewatch.sources.s3.bucket import Bucket  # noqa: PLC0415 - botocore is an extra
+
+        return Bucket(self.access(), self.pattern)
 
 
 class PgbackrestPlace(Model):
@@ -138,7 +161,6 @@ class BackupsTarget(TargetSettings):
         """Asked aside, by its own kind of client."""
         from closewatch.backups.place import Files as Looking  # noqa: PLC0415 - loaded where it is configured
         from closewatch.backups.place import Place  # noqa: PLC0415
-        from closewatch.sources.folder import Folder  # noqa: PLC0415
 
         if self.pgbackrest is not None:
             from closewatch.backups.pgbackrest import Stanza  # noqa: PLC0415
@@ -146,15 +168,10 @@ class BackupsTarget(TargetSettings):
             of = self.pgbackrest
             stanza = Stanza(of.command, of.stanza, of.repo, str(of.config) if of.config else None)
             return Place(stanza.look, lambda: None, self.name)
-        if self.s3 is not None:
-            from closewatch.sources.s3.bucket import Access, Bucket  # noqa: PLC0415 - botocore is an extra
-
-            named = {name for name in S3Place.model_fields if name not in {*Files.model_fields, "ca"}}
-            ca = str(self.s3.ca) if self.s3.ca else None
-            bucket = Bucket(Access(ca=ca, **{name: getattr(self.s3, name) for name in named}), self.s3.pattern)
-            files = Looking(bucket, opaque=self.s3.content == "opaque", filestore=self.s3.filestore, settle=0.0)
-            return Place(files.look, bucket.close, self.name)
-        assert self.folder is not None
-        folder, opaque = Folder(self.folder.path, self.folder.pattern), self.folder.content == "opaque"
-        files = Looking(folder, opaque=opaque, filestore=self.folder.filestore, settle=self.folder.settle)
-        return Place(files.look, folder.close, self.name)
+        files = self.s3 or self.folder
+        assert files is not None
+        settle = 0.0 if self.folder is None else self.folder.settle
+        store, opaque = files.store(), files.content == "opaque"
+        return Place(
+            Looking(store, opaque=opaque, filestore=files.filestore, settle=settle).look, store.close, self.name
+        )

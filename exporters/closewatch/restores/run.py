@@ -209,6 +209,7 @@ def _logical(course: Course, origin: Logical, scratch: Scratch) -> Server:
         server = Server.new(scratch, backup.major)
         server.start()
         try:
+            server.create_database(course.plan.database)
             origin.load(backup, server, course.plan.database, scratch)
         except BaseException:
             server.stop()

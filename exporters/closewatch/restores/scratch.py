@@ -12,7 +12,6 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from closewatch.core.checks import Cancelled, Progress
@@ -21,6 +20,7 @@ from closewatch.core.secrets import known
 from closewatch.engines.folder import RunFolder, traversable
 from closewatch.engines.process import EngineError, Files, Process
 from closewatch.restores.why import Failed, Why
+from closewatch.sources.tool import Ran
 
 PREFIX = "closewatch-restore-"
 NICE = 10
@@ -38,16 +38,6 @@ LONGEST_PATH = 70
 """A socket's path has at most 107 bytes; its folder's name and its own take the rest."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSED = ("LANG", "TZDIR", "CLOSEWATCH_ENGINES", "CLOSEWATCH_POSTGRES_BINDIRS")
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What a program left: its exit code (negative: the signal that ended it), output, the end of its complaints."""
-
-    code: int
-    out: bytes
-    err: bytes
-    seconds: float
 
 
 class Scratch:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from closewatch.engines.binaries import PostgresBinaries, find_postgres
 from closewatch.engines.datafolder import reachable
@@ -193,6 +194,12 @@ class Server:
         with self.connect(_MAINTENANCE) as connection:
             question = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1"
             return [str(name) for (name,) in connection.execute(question)]
+
+    def create_database(self, name: str) -> None:
+        """An empty database."""
+        with self.connect(_MAINTENANCE) as connection:
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'")
+            connection.execute(statement.format(sql.Identifier(name)))
 
     def recovered_to(self) -> float | None:
         """The time of the newest commit that was replayed, in Unix seconds; None where none was."""

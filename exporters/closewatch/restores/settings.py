@@ -12,13 +12,13 @@ from closewatch.core.checks import Check, Task, Verdict
 from closewatch.core.hours import Hours
 from closewatch.core.settings import ConfigPath, Label, Model, TargetSettings
 from closewatch.core.source import Reply, Source
-from closewatch.restores.places import OriginSettings
+from closewatch.restores.places import FilesPlace, OriginSettings
 from closewatch.restores.tested import CHECK
 from closewatch.restores.verify.secrets import Key
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
-    from closewatch.restores.origins import Origin
+    from closewatch.restores.origins import Backup, Origin
     from closewatch.restores.scratch import Scratch
 
 GIB = 1024**3
@@ -49,6 +49,9 @@ class Expected(Model):
     database_uuid: Word | None = Field(
         None, description="Odoo's database.uuid: a backup of another database under the right name is refused."
     )
+    named: Name | None = Field(
+        None, description="The database that a dump says it is of, where that is written in it; default: `database`."
+    )
     newest_within: float | None = Field(
         None, gt=0, description="Seconds: the newest posted entry must not be older than this at the restored moment."
     )
@@ -58,8 +61,7 @@ class FilestoreSettings(Model):
     """Where the attachments of the restored database are. An Odoo zip brings its own."""
 
     folder: ConfigPath | None = Field(None, description="A copy of the filestore of this database, as a folder.")
-    archive: ConfigPath | None = Field(None, description="A folder with tarballs of it; the newest good one is taken.")
-    pattern: Word = Field("*", description="Which files of that folder are such tarballs.")
+    archive: FilesPlace | None = Field(None, description="A place with tarballs or zips of it; the newest is taken.")
     sample: int | None = Field(
         None, ge=1, le=100_000_000, description="Look at so many attachments, at random; default: at all of them."
     )
@@ -71,13 +73,16 @@ class FilestoreSettings(Model):
             raise ValueError("name one place: folder or archive")
         return self
 
-    def root(self, scratch: Scratch, origin: Origin) -> Path:
+    def root(self, scratch: Scratch, origin: Origin, backup: Backup) -> Path:
         """The folder with the files. Raises Failed(filestore_incomplete)."""
         if self.folder is not None:
             return self.folder
-        own = getattr(origin, "filestore", None)
-        if self.archive is None and own is not None:
-            found: Path = own(scratch)
+        if self.archive is not None:
+            from closewatch.restores.origins.filestore import TYPES, Filestore  # noqa: PLC0415 - where it is configured
+
+            return Filestore(self.archive.files(TYPES)).fetch(scratch)
+        if (own := getattr(origin, "filestore", None)) is not None:
+            found: Path = own(backup, scratch)
             return found
         raise Failed(Why.FILESTORE_INCOMPLETE, "the plan names no place of the filestore, and the backup has none")
 
@@ -145,11 +150,16 @@ class RestoresTarget(TargetSettings):
 
     @model_validator(mode="after")
     def _database_named(self) -> RestoresTarget:
-        if self.database is None and not self.origin.physical:
+        if self.database is None and not self.origin.physical and self.origin.volume_snapshot is None:
             raise ValueError("database: name the database that the dump is of")
         if self.filestore is not None and self.database is None:
             raise ValueError("filestore: name the database whose attachments these are, by `database`")
         return self
+
+    @property
+    def dumped(self) -> str | None:
+        """The database that a dump must say it is of."""
+        return self.expect.named or self.database
 
     def checks(self) -> tuple[Check, ...]:
         """The test itself."""

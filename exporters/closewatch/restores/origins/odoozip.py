@@ -48,7 +48,7 @@ class OdooZip:
             for one in self.files.good(scratch)
         ]
 
-    def window(self, scratch: Scratch) -> Window | None:  # noqa: ARG002 - the protocol's
+    def window(self, scratch: Scratch) -> Window | None:
         """A dump knows no WAL."""
         return None
 

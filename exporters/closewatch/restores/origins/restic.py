@@ -101,7 +101,7 @@ class Restic:
             raise Failed(Why.NO_BACKUP, "there is no such snapshot in the repository")
         return found[:MOST]
 
-    def window(self, scratch: Scratch) -> Window | None:  # noqa: ARG002 - the protocol's
+    def window(self, scratch: Scratch) -> Window | None:
         """A dump knows no WAL."""
         return None
 
