@@ -139,7 +139,7 @@ class App:
             meta.RELOAD_SUCCESSFUL(self._reload_ok and self.web_config_ok()),
             meta.RELOAD_TIMESTAMP(self._reloaded),
         ]
-        groups = [Labelled({}, own)]
+        groups = [Labelled({}, own), Labelled({}, self.registry.records.samples())]
         for scrape in self.registry.scrapes():
             target = scrape.target
             expected = self.registry.expected(target, now)

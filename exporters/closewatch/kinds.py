@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from closewatch import backups, certificates, odoo, pgbouncer, postgresql, redis
+from closewatch import backups, certificates, odoo, pgbouncer, postgresql, redis, restores
 from closewatch.backups.settings import BackupsTarget
 from closewatch.certificates.settings import CertificatesTarget
 from closewatch.core.collectors import Collector
@@ -17,6 +17,7 @@ from closewatch.odoo.settings import OdooTarget
 from closewatch.pgbouncer.settings import PgbouncerTarget
 from closewatch.postgresql.settings import PostgresqlTarget
 from closewatch.redis.settings import RedisTarget
+from closewatch.restores.settings import RestoresTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("redis", RedisTarget, redis.COLLECTORS),
         Kind("certificates", CertificatesTarget, certificates.COLLECTORS),
         Kind("backups", BackupsTarget, backups.COLLECTORS),
+        Kind("restores", RestoresTarget, restores.COLLECTORS),
     )
 }
 

@@ -10,6 +10,7 @@ from closewatch import discovery
 from closewatch.core.collectors import Collector
 from closewatch.core.config import Config
 from closewatch.core.problems import ConfigError, Problem
+from closewatch.core.recorded import Recorded, RecordsReader
 from closewatch.core.scrape import Scrape
 from closewatch.core.settings import TargetSettings
 from closewatch.core.targets import Target
@@ -40,6 +41,7 @@ class Registry:
         # A scrape that is taken over asks the registry in use, not the one that made it, what is watched.
         self.in_use: list[Registry] = before.in_use if before else [self]
         self._listed: list[int] = []
+        self.records = RecordsReader(config.records)
         for settings in sorted(config.targets, key=lambda one: one.belongs_to is not None):
             if isinstance(settings, OdooTarget):
                 self._explicit.setdefault(settings.server, set()).add(settings.database)
@@ -88,6 +90,8 @@ class Registry:
         for scrape in list(self.by_key.values()):
             if id(scrape) not in kept:
                 scrape.close()
+        if keep is None:
+            self.records.close()
 
     def _add(self, settings: TargetSettings) -> None:
         """Watch a target; the one that it belongs to is watched already."""
@@ -128,6 +132,8 @@ class Registry:
             source = target.settings.source(above.source if above else None)
         except ModuleNotFoundError as error:
             raise _extra_missing(self.config, target.kind, error) from error
+        if checks := target.settings.checks():
+            source = Recorded(source, target, checks, self.records.open)
         self.by_key[key] = Scrape(target, source, collectors, above)
 
     def _discover(self) -> None:

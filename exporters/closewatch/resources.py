@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -18,3 +20,13 @@ def find_data(name: str) -> Path:
         if path.exists():
             return path
     raise FileNotFoundError(f"{name} is not part of this installation: neither {installed} nor {checkout} is there")
+
+
+@cache
+def rules_hash() -> str | None:
+    """SHA-256 over the shipped rule files, in the order of their names: `cat alerting/rules/*.yml | sha256sum`."""
+    try:
+        files = sorted(find_data("alerting/rules").glob("*.yml"))
+    except FileNotFoundError:
+        return None
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

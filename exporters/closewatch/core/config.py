@@ -18,6 +18,7 @@ from typing import Annotated, Any, Union
 from pydantic import Field, create_model
 
 from closewatch.core.problems import ConfigError, Loc, Problem, allowed, did_you_mean, quoted
+from closewatch.core.records.settings import RecordsSettings
 from closewatch.core.secrets import SecretError
 from closewatch.core.settings import Label, Model, TargetSettings, Tenant
 from closewatch.core.validation import secrets_of, validate
@@ -38,6 +39,9 @@ class _File(_Included):
     include: tuple[str, ...] = Field(
         default=(),
         description="More files with a list `targets:` each, as patterns relative to this file: targets.d/*.yml",
+    )
+    records: RecordsSettings | None = Field(
+        default=None, description="Where results of scheduled checks are kept; needed by targets that have some."
     )
     tenants: dict[Label, Tenant] = Field(
         default_factory=dict, description="State and operating hours of tenants; one that is not listed is active."
@@ -74,6 +78,8 @@ class Config:
     targets: tuple[TargetSettings, ...]
     """In the order of the files; each has its environment."""
     tenants: Mapping[str, Tenant]
+    records: RecordsSettings | None
+    """None where no results are kept."""
     hash: str
     """Of all files: `sha256sum closewatch.yml targets.d/*.yml | sha256sum`, run in the folder of the main file."""
     _placed: Mapping[tuple[str, str], _Placed] = field(repr=False)
@@ -131,6 +137,7 @@ class _Load:
         environment = main.data.get("environment") if file is None else file.environment
         targets = tuple(self._inherited(placed, environment) for placed in self._placed.values())
         self._environments(main, targets)
+        self._kept(main, file, targets)
         if self._problems or file is None:
             raise ConfigError(sorted(self._problems, key=self._order))
         return Config(
@@ -138,6 +145,7 @@ class _Load:
             files=tuple(document.path for document in self._documents),
             targets=targets,
             tenants=MappingProxyType(dict(file.tenants)),
+            records=file.records,
             hash=_manifest(self._path.parent, self._documents),
             _placed=MappingProxyType(self._placed),
         )
@@ -225,6 +233,14 @@ class _Load:
             first = self._placed[without[0].kind, without[0].name]
             message = f"is missing; targets have none of their own: {len(without)}, the first at {first.place}"
             self._problems.append(main.problem(("environment",), message))
+
+    def _kept(self, main: Document, file: Any, targets: tuple[TargetSettings, ...]) -> None:
+        """Complains once where results of scheduled checks would be kept nowhere."""
+        checked = [target for target in targets if target.checks()]
+        if checked and file is not None and file.records is None and not self._problems:
+            first = self._placed[checked[0].kind, checked[0].name]
+            message = f"is missing; targets with scheduled checks: {len(checked)}, the first at {first.place}"
+            self._problems.append(main.problem(("records",), f"{message}. Write: records: {{path: FILE}}"))
 
     def _parents(self, placed: _Placed) -> Iterator[_Placed]:
         """The targets that this one belongs to, the nearest first."""

@@ -35,6 +35,30 @@ COLLECTOR_INTERVAL = Gauge(
     "How often a collector of the slow lane asks; its values are dropped when older than three intervals.",
     ("kind", "collector"),
 )
+CHECK_INTERVAL = Gauge(
+    "closewatch_check_interval_seconds", "How often the scheduled check is to run, as configured.", ("check",)
+)
+CHECK_LAST_RUN = Gauge(
+    "closewatch_check_last_run_timestamp_seconds",
+    "When the scheduled check last ended, whatever its result; absent while it never ran.",
+    ("check",),
+)
+CHECK_LAST_PASSED = Gauge(
+    "closewatch_check_last_passed_timestamp_seconds",
+    "When the scheduled check last ended well; absent while it never did.",
+    ("check",),
+)
+CHECK_PASSED = Gauge(
+    "closewatch_check_passed",
+    "Whether the newest run of the scheduled check passed (1) or failed (0); absent where that is not known.",
+    ("check",),
+)
+CHECK_FAILURE = Gauge(
+    "closewatch_check_failure_info",
+    "Why the newest run did not pass, as a word of a closed set; present, with value 1, only while it is so.",
+    ("check", "reason"),
+)
+CHECK_FAMILIES: tuple[Family, ...] = (CHECK_INTERVAL, CHECK_LAST_RUN, CHECK_LAST_PASSED, CHECK_PASSED, CHECK_FAILURE)
 TARGET_FAMILIES: tuple[Family, ...] = (
     TARGET_UP,
     TARGET_FAILURE,
@@ -63,7 +87,23 @@ RELOAD_SUCCESSFUL = Gauge(
 RELOAD_TIMESTAMP = Gauge(
     "closewatch_config_last_reload_success_timestamp_seconds", "When the configuration in use was loaded."
 )
+RECORDS_UNREADABLE = Gauge(
+    "closewatch_records_unreadable",
+    "Whether the record store can't be read (1): what scheduled checks found is not shown; absent without a store.",
+)
+HEADS_SIGNED = Gauge(
+    "closewatch_records_heads_signed_timestamp_seconds",
+    "The end of the newest day whose records are signed; absent where none is.",
+)
+HEADS_COPIED = Gauge(
+    "closewatch_records_heads_copied_timestamp_seconds",
+    "The end of the newest day whose signed records are in the copy; 0 while none is.",
+    ("copy",),
+)
 PROCESS_FAMILIES: tuple[Family, ...] = (
+    RECORDS_UNREADABLE,
+    HEADS_SIGNED,
+    HEADS_COPIED,
     BUILD_INFO,
     TARGET_EXPECTED,
     DISCOVERY_SUCCESS,
@@ -77,4 +117,4 @@ UNWATCHED = Gauge(
     ("kind", "reason"),
 )
 
-FAMILIES: tuple[Family, ...] = (*TARGET_FAMILIES, *PROCESS_FAMILIES, UNWATCHED)
+FAMILIES: tuple[Family, ...] = (*TARGET_FAMILIES, *CHECK_FAMILIES, *PROCESS_FAMILIES, UNWATCHED)

@@ -34,6 +34,7 @@ class Reason(enum.StrEnum):
     CONNECTION_LOST = "connection_lost"
     INVALID_ANSWER = "invalid_answer"
     SECRET = "secret"  # noqa: S105 - a word of the closed set
+    RECORDS = "records"
     SERVER_ERROR = "server_error"
     ERROR = "error"
 
@@ -66,6 +67,7 @@ _WORDS = {
     Reason.CONNECTION_LOST: "the connection broke before the answer was complete",
     Reason.INVALID_ANSWER: "the answer does not have the expected form",
     Reason.SECRET: "the password could not be read: see the log for the file or variable",
+    Reason.RECORDS: "the record store can't be read: not there yet, no right, damaged, or its disk is full",
     Reason.SERVER_ERROR: "the server answered with an error of another kind; its code is in the log",
     Reason.ERROR: "a fault in closewatch itself: please report it with the log",
 }

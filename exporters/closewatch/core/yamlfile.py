@@ -22,6 +22,7 @@ from closewatch.core.problems import ConfigError, Loc, Problem, key_path
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 40
 MAX_VALUES = 500_000
+_TOO_DEEP = f"YAML: nested too deeply; at most {MAX_DEPTH} levels are allowed"
 _MAX_NUMBER = 100
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PREFIX = "tag:yaml.org,2002:"
@@ -121,6 +122,8 @@ def _syntax_problem(path: Path, text: str, error: yaml.MarkedYAMLError) -> Probl
     line = mark.line + 1 if mark else 0
     if re.match(r" *\t", "".join(text.splitlines()[line - 1 : line])):
         return Problem(path, line, "", "YAML syntax: a tab in the indentation; use spaces")
+    if "maximum nesting depth" in (error.problem or ""):  # libyaml 0.2.6 and newer look ahead, and give up first
+        return Problem(path, line, "", _TOO_DEEP)
     message = f"YAML syntax: {error.problem or 'not valid'}"
     if error.context:
         message += f" {error.context}"
@@ -161,7 +164,7 @@ class _Builder:
                 return _Node(line, None)
             return self._anchors[event.anchor]
         if len(loc) >= MAX_DEPTH:
-            message = f"YAML: nested too deeply; at most {MAX_DEPTH} levels are allowed"
+            message = _TOO_DEEP
             raise ConfigError([self._problem(event, (), message)])
         if event.tag is not None and event.tag != "!" and event.tag not in _CORE_TAGS:
             self._fault(event, loc, "YAML: a tag (!) is not allowed here; put a text in quotes")

@@ -29,7 +29,7 @@ from types import TracebackType
 from typing import Self
 
 from closewatch.engines import guardian
-from closewatch.engines.process import EngineError, Process, spawn
+from closewatch.engines.process import EngineError, Files, Process, spawn
 
 PREFIX = "closewatch-run-"
 HOST = "127.0.0.1"
@@ -42,12 +42,12 @@ _ports_lock = threading.Lock()
 class RunFolder:
     """A temporary folder with its processes. Thread-safe; closing it twice is harmless."""
 
-    def __init__(self, user: str | None = None) -> None:
+    def __init__(self, user: str | None = None, *, parent: Path | None = None, prefix: str = PREFIX) -> None:
         if not sys.platform.startswith("linux"):
-            raise EngineError("the engines of the demo and the tests run on Linux only")
-        parent = _traversable_temp()
-        guardian.sweep_stale(parent, PREFIX)
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+            raise EngineError("engines run on Linux only")
+        parent = parent or _traversable_temp()
+        guardian.sweep_stale(parent, prefix)
+        self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         self.user = user or unprivileged_user()
         if self.user:
             self.path.chmod(0o711)
@@ -85,15 +85,21 @@ class RunFolder:
         env: Mapping[str, str] | None = None,
         user: str | None = None,
         parent_death: signal.Signals = signal.SIGKILL,
+        files: Files | None = None,
     ) -> Process:
-        """Start a program of this run. Its working directory lies in the folder: so it is recognised as ours."""
+        """Start a program of this run. Its working directory lies in the folder: so it is recognised as ours.
+
+        Its environment is ours with `env` on top, or `files.env` alone; its output goes to a log, or to `files`.
+        """
         place = cwd or self.path
         if not place.is_relative_to(self.path):
             raise ValueError(f"{place} is not inside {self.path}")
         self._record(arguments[0])
         log = self.path / f"{name}.log"
-        environment = {**os.environ, **(env or {})}
-        started = spawn(arguments, cwd=place, log=log, user=user, env=environment, parent_death=parent_death)
+        environment = {**os.environ, **(env or {})} if files is None else dict(files.env)
+        started = spawn(
+            arguments, cwd=place, log=log, user=user, env=environment, parent_death=parent_death, files=files
+        )
         process = Process(name, started, log)
         self._children.append(process)
         return process
@@ -136,6 +142,10 @@ class RunFolder:
         self._guardian.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._guardian.wait(timeout=10)
+
+    def adopt_all(self) -> None:
+        """Take every process that works in the folder for one of this run, whatever its program."""
+        self._record(guardian.EVERY)
 
     def _record(self, program: str) -> None:
         """Write down a program's name, before it is started."""

@@ -23,6 +23,8 @@ from pathlib import Path
 
 PROGRAMS = "programs"
 OWNER = "owner"
+EVERY = "*"
+"""Written down where every process that works in the folder belongs to it, whatever its program."""
 # PostgreSQL waits for its clients on SIGTERM; SIGQUIT ends it at once, and it still gives back its shared memory.
 _POLITE = {"postgres": signal.SIGQUIT}
 
@@ -39,7 +41,7 @@ def processes_of(folder: Path) -> list[int]:
             continue
         with contextlib.suppress(OSError):
             place = str((entry / "cwd").readlink()).removesuffix(" (deleted)")
-            if Path(place).is_relative_to(folder) and _program_of(int(entry.name)) in programs:
+            if Path(place).is_relative_to(folder) and (EVERY in programs or _program_of(int(entry.name)) in programs):
                 found.append(int(entry.name))
     return sorted(found)
 

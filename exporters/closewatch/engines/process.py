@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 
 from closewatch.engines import launch
@@ -24,6 +25,16 @@ Started = subprocess.Popen[bytes]
 
 class EngineError(RuntimeError):
     """An engine could not be found, started or used; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where a program's input comes from and its output goes to, and its whole environment; None is nowhere."""
+
+    env: Mapping[str, str]
+    out: Path
+    err: Path
+    given: Path | None = None
 
 
 def wait_until(condition: Callable[[], object], timeout: float, what: str, interval: float = 0.05) -> None:
@@ -43,19 +54,24 @@ def spawn(
     user: str | None,
     env: Mapping[str, str],
     parent_death: signal.Signals,
+    files: Files | None = None,
 ) -> Started:
-    """Start a program from the long-lived thread, in its own session, with its output appended to `log`."""
+    """Start a program from the long-lived thread, in its own session, with its output appended to `log` or `files`."""
     launcher = [sys.executable, "-I", "-S", launch.__file__, str(int(parent_death)), user or ""]
 
     def start() -> Started:
-        with log.open("ab") as output:
+        with (
+            (files.given if files and files.given else Path(os.devnull)).open("rb") as given,
+            (files.out if files else log).open("ab") as out,
+            (files.err if files else log).open("ab") as err,
+        ):
             return subprocess.Popen(
                 [*launcher, *arguments],
                 cwd=cwd,
                 env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdin=given,
+                stdout=out,
+                stderr=err,
                 start_new_session=True,
             )
 

@@ -3,6 +3,7 @@
 Append-only, one chain for each (check, kind, target); docs/decisions/0001 has the format.
 """
 
-from closewatch.core.records.record import Record
+from closewatch.core.records.record import Chain, Record
+from closewatch.core.records.store import Lease, LeaseLost, Store, StoreError
 
-__all__ = ["Record"]
+__all__ = ["Chain", "Lease", "LeaseLost", "Record", "Store", "StoreError"]

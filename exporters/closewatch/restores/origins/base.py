@@ -56,6 +56,9 @@ class Origin(Protocol):
 class Physical(Origin, Protocol):
     """Copies of a whole cluster."""
 
+    def newest_wal(self, scratch: Scratch) -> str | None:
+        """The name of the newest WAL segment in the archive, where it can be told. Raises Failed."""
+
     def restore(self, backup: Backup, to: Moment, scratch: Scratch) -> Mapping[str, str]:
         """Fill `scratch.data`; gives lines for postgresql.conf that recovery needs (restore_command, targets).
 

@@ -70,6 +70,11 @@ def another(before: Mapping[str, Any], now: Books) -> bool:
     return recorded is not None and found is not None and recorded != found
 
 
+def identity(uuid: str) -> str:
+    """The digest of Odoo's `database.uuid` that stands for it in records."""
+    return hashlib.sha256(uuid.encode()).hexdigest()[:32]
+
+
 class _Look:
     """One look over one connection."""
 
@@ -127,7 +132,7 @@ class _Look:
 
     def _identity(self) -> str | None:
         row = self._connection.execute(queries.IDENTITY).fetchone()
-        return hashlib.sha256(str(row[0]).encode()).hexdigest()[:32] if row else None
+        return identity(str(row[0])) if row else None
 
     def _posted(self) -> Posted:
         rows = self._connection.execute(queries.POSTED, [self._now + AHEAD]).fetchall()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from closewatch import __version__
+from closewatch.cli import records, work
+from closewatch.cli.common import ConfigFile, ConfigOption, LogFormat, LogLevel, fail, quiet_log
 from closewatch.core.deadline import Deadline
 from closewatch.core.problems import ConfigError
 
@@ -26,13 +26,12 @@ rules = typer.Typer(help="The Prometheus rules that come with closewatch.", no_a
 runbooks = typer.Typer(help="The runbooks that the alerts point to.", no_args_is_help=True)
 main.add_typer(rules, name="rules")
 main.add_typer(runbooks, name="runbooks")
+main.add_typer(records.app, name="records")
+main.command()(work.work)
+main.command("restore-test")(work.restore_test)
 
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
-ConfigFile = Annotated[Path, typer.Argument(help="The configuration file.", show_default=False)]
-ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="The configuration file.", envvar="CLOSEWATCH_CONFIG")
-]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds that a target may take.", min=0.1, max=120)]
 
 
@@ -53,8 +52,8 @@ def serve(
         Path | None, typer.Option("--web.config.file", help="TLS and basic auth, in the form of Prometheus' exporters.")
     ] = None,
     lifecycle: Annotated[bool, typer.Option("--web.enable-lifecycle", help="Allow POST /-/reload.")] = False,
-    log_format: Annotated[str, typer.Option("--log-format", help="json or console.")] = "json",
-    log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")] = "info",
+    log_format: LogFormat = "json",
+    log_level: LogLevel = "info",
 ) -> None:
     """Serve the metrics of all targets to Prometheus."""
     from closewatch.app import App
@@ -69,9 +68,9 @@ def serve(
         server = Server(listen, app.routes(), web_config)
         app.web_config_ok = lambda: server.web_config_ok
     except (ConfigError, ValueError) as error:
-        _fail(str(error))
+        fail(str(error))
     except OSError as error:
-        _fail(f"--web.listen-address {listen}: {error.strerror or error}")
+        fail(f"--web.listen-address {listen}: {error.strerror or error}")
     server.start()
     app.start()
     while signal.sigwait(SIGNALS) == signal.SIGHUP:
@@ -92,11 +91,11 @@ def check(
     from closewatch.check import check_targets, summary
     from closewatch.kinds import load
 
-    _quiet_log()
+    quiet_log()
     try:
         loaded = load(config)
     except ConfigError as error:
-        _fail(str(error))
+        fail(str(error))
     for problem in (problems := loaded.secret_problems()):
         typer.echo(problem)
     typer.echo(summary(loaded))
@@ -126,11 +125,11 @@ def probe(
     from closewatch.kinds import load
     from closewatch.registry import Registry
 
-    _quiet_log()
+    quiet_log()
     try:
         registry = Registry(load(config))
     except ConfigError as error:
-        _fail(str(error))
+        fail(str(error))
     found = registry.find(target, kind)
     if not found:
         for server in registry.discovering():
@@ -138,9 +137,9 @@ def probe(
         found = registry.find(target, kind)
     if not found:
         names = ", ".join(sorted({scrape.target.name for scrape in registry.scrapes()})[:20])
-        _fail(f"no target {target!r}; there are: {names}")
+        fail(f"no target {target!r}; there are: {names}")
     if len(found) > 1:
-        _fail(f"several kinds have a target {target!r}: add --kind " + " or ".join(s.target.kind for s in found))
+        fail(f"several kinds have a target {target!r}: add --kind " + " or ".join(s.target.kind for s in found))
     samples = found[0].run(Deadline.after(timeout))
     typer.echo(explain(found[0], samples), nl=False)
     status = found[0].status
@@ -190,7 +189,7 @@ def preview(
         login = past.headers(token_file, user, password_file, org_id)
         found = past.look(Prometheus(prometheus, headers=login, ca=ca), since, routes, timezone)
     except (HistoryError, OSError, ValueError) as error:
-        _fail(f"closewatch preview: {error}")
+        fail(f"closewatch preview: {error}")
     typer.echo(json.dumps(found.document(), indent=2) if json_ else past.report(found, prometheus), nl=json_)
 
 
@@ -214,7 +213,7 @@ def rules_render(
         for path in render(folder, runbook_base=runbook_base, grafana_base=grafana_base, mode=mode):
             typer.echo(path)
     except (OSError, ValueError) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @runbooks.command("build")
@@ -228,16 +227,4 @@ def runbooks_build(
         for path in build_runbooks(folder):
             typer.echo(path)
     except (OSError, ValueError) as error:
-        _fail(str(error))
-
-
-def _quiet_log() -> None:
-    """On the terminal only what a person asked for: the words of the log are in the answer anyway."""
-    from closewatch.core import log
-
-    log.setup("console", os.environ.get("CLOSEWATCH_LOG_LEVEL", "error"))
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    sys.exit(1)
+        fail(str(error))

@@ -1,0 +1,109 @@
+"""Loads pg_dump's custom, directory and tar formats by pg_restore, side by side where the format allows it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from closewatch.backups.archives import is_tar
+from closewatch.restores.origins import unpacked
+from closewatch.restores.origins.loading import LOADER, beforehand, prepare
+from closewatch.restores.origins.script import Script
+from closewatch.restores.why import Failed, Why
+
+if TYPE_CHECKING:
+    from closewatch.restores.scratch import Scratch
+    from closewatch.restores.server import Server
+
+WORK = "definitions"
+"""The folder for what pg_restore is told."""
+_LEFT_OUT = re.compile(
+    rb"\d+; \d+ \d+ (COMMENT - )?(EVENT TRIGGER|PUBLICATION|SUBSCRIPTION|USER MAPPING|SECURITY LABEL|EXTENSION"
+    rb"|DATABASE|ACL|DEFAULT ACL|PROCEDURAL LANGUAGE)\b"
+)
+_SCHEMA = re.compile(rb"\d+; \d+ \d+ SCHEMA - (.*) [^ ]*$")
+_SAID = (
+    (
+        rb"unsupported version|unrecognized configuration parameter",
+        Why.WRONG_VERSION,
+        "pg_restore here is too old for it",
+    ),
+    (rb"No space left on device|could not extend file|Disk quota", Why.NO_SPACE, ""),
+    (rb"extension \"[^\"]*\" is not available", Why.WRONG_VERSION, "an extension is not installed here"),
+    (
+        rb"permission denied|must be superuser|must be owner",
+        Why.CANNOT_TEST,
+        "it holds what only a superuser may create",
+    ),
+    (
+        rb"violates (foreign key|unique|check|not-null|exclusion)|could not create unique index|duplicate key",
+        Why.CORRUPT,
+        "rows of the dump contradict its own keys and constraints",
+    ),
+    (
+        rb"connection to server .* failed|server closed the connection|terminating connection",
+        Why.START_FAILED,
+        "the server ended while the dump was loaded",
+    ),
+)
+
+
+def load(path: Path, server: Server, database: str, jobs: int, scratch: Scratch) -> None:
+    """Load an archive into an empty database. Raises Failed."""
+    folder = scratch.folder(WORK)
+    program = str(server.program("pg_restore"))
+    left_out = _prepare(path, program, folder, server, database, scratch)
+    listed = _ask([program, "--list", str(path)], folder / "list", scratch)
+    wanted = folder / "wanted"
+    wanted.write_bytes(b"".join(line for line in _wanted(listed, left_out)))
+    command = [program, "--exit-on-error", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-password"]
+    command += ["--no-publications", "--no-subscriptions", "--no-security-labels", f"--use-list={wanted}"]
+    command += ["-h", str(server.socket), "-p", str(server.port), "-U", LOADER, "-d", database]
+    if jobs > 1 and (path.is_dir() or not is_tar(unpacked.head(path, 512))):
+        command.append(f"--jobs={jobs}")
+    ran = scratch.run([*command, str(path)], phase="restore")
+    if ran.code:
+        scratch.need()
+        raise said(ran.err)
+
+
+def _prepare(path: Path, program: str, folder: Path, server: Server, database: str, scratch: Scratch) -> set[str]:
+    """Make what the load needs beforehand; gives the schemas that are there now."""
+    text = folder / "schema.sql"
+    options = ["--schema-only", "--no-owner", "--no-privileges", "--no-tablespaces", f"--file={text}"]
+    ran = scratch.run([program, *options, str(path)], phase="restore")
+    if ran.code:
+        raise said(ran.err)
+    with server.connect(database) as administrator:
+        session = prepare(administrator, database)
+        try:
+            return beforehand(Script(unpacked.chunks(text, scratch.need)), administrator, session)
+        finally:
+            session.close()
+
+
+def _ask(command: list[str], to: Path, scratch: Scratch) -> list[bytes]:
+    ran = scratch.run(command, stdout=to, phase="restore")
+    if ran.code:
+        raise said(ran.err)
+    return to.read_bytes().splitlines(keepends=True)
+
+
+def _wanted(listed: list[bytes], schemas: set[str]) -> list[bytes]:
+    """The lines of the table of contents that are loaded."""
+    kept = []
+    for line in listed:
+        schema = _SCHEMA.match(line.rstrip(b"\n"))
+        there = schema is not None and schema[1].decode("utf-8", "replace") in schemas
+        if not there and not _LEFT_OUT.match(line):
+            kept.append(line)
+    return kept
+
+
+def said(text: bytes) -> Failed:
+    """What pg_restore's complaint means; its text may show rows, and is not passed on."""
+    for pattern, why, words in _SAID:
+        if re.search(pattern, text):
+            return Failed(why, words)
+    return Failed(Why.UNREADABLE, "pg_restore ended with an error: the dump is cut short, altered or damaged")

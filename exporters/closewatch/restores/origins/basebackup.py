@@ -1,0 +1,131 @@
+"""From folders that pg_basebackup wrote, plain or as tar files, and a folder with archived WAL.
+
+A folder counts as a backup when its `backup_manifest` is there and readable: pg_basebackup writes it last. WAL comes by
+`cp`, or unpacked where the archive is compressed (.gz, .zst, .xz, .lz4).
+
+Source: PostgreSQL's documentation of pg_basebackup and of the backup manifest, 13 to 18.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from closewatch.restores.origins.base import Backup, Moment, Window
+from closewatch.restores.origins.recovery import settings_for
+from closewatch.restores.scratch import Scratch
+from closewatch.restores.why import Failed, Why
+
+MANIFEST = "backup_manifest"
+LARGEST = 512 * 1024 * 1024
+"""Bytes of a manifest that are read: some millions of files."""
+SEGMENT = re.compile(r"([0-9A-F]{24})(\.(gz|zst|xz|lz4))?")
+_UNPACK = {"gz": "gzip -dc", "zst": "zstd -dcq", "xz": "xz -dc", "lz4": "lz4 -dcq"}
+_VERSIONS = {1, 2}
+
+
+class BaseBackup:
+    """A folder with backups, one folder each, and a folder with WAL."""
+
+    name = "basebackup"
+
+    def __init__(self, path: Path, wal: Path | None) -> None:
+        self._path = path
+        self._wal = wal
+
+    def backups(self, scratch: Scratch) -> Sequence[Backup]:
+        """Those with a manifest, the newest first. Raises Failed."""
+        try:
+            folders = sorted(path for path in self._path.iterdir() if path.is_dir())
+        except OSError:
+            raise Failed(Why.NO_BACKUP, "the folder with the backups can't be read") from None
+        found = []
+        for folder in folders:
+            scratch.need()
+            manifest = folder / MANIFEST
+            if manifest.is_file():
+                found.append(_backup(folder, manifest))
+        return sorted(found, key=lambda backup: backup.done, reverse=True)
+
+    def window(self, scratch: Scratch) -> Window | None:
+        """From the end of the oldest backup to the time of the newest segment."""
+        good, newest = self.backups(scratch), self._newest()
+        if not good or newest is None:
+            return None
+        return Window(min(backup.done for backup in good), newest.stat().st_mtime)
+
+    def newest_wal(self, scratch: Scratch) -> str | None:
+        """The newest segment in the folder."""
+        newest = self._newest()
+        return None if newest is None else newest.name[:24]
+
+    def restore(self, backup: Backup, to: Moment, scratch: Scratch) -> Mapping[str, str]:
+        """Copy or unpack it. Raises Failed."""
+        folder = self._path / backup.id
+        archives = sorted(folder.glob("base.tar*"))
+        if archives:
+            _unpack(folder, archives[0], scratch)
+        else:
+            ran = scratch.run(
+                ["cp", "-a", "--no-preserve=ownership", f"{folder}/.", str(scratch.data)], cwd=scratch.path
+            )
+            if ran.code:
+                raise Failed(Why.UNREADABLE, "a file of the backup can't be read")
+        return {} if self._wal is None else settings_for(self._command(), to)
+
+    def _newest(self) -> Path | None:
+        if self._wal is None:
+            return None
+        try:
+            found = [path for path in self._wal.iterdir() if SEGMENT.fullmatch(path.name)]
+        except OSError:
+            raise Failed(Why.WAL_MISSING, "the folder with WAL can't be read") from None
+        return max(found, key=lambda path: path.name[:24], default=None)
+
+    def _command(self) -> str:
+        """A segment as it is, else by the program that unpacks it."""
+        place = shlex.quote(str(self._wal))
+        tries = [f'test -f {place}/%f && cp {place}/%f "%p"']
+        tries += [f'test -f {place}/%f.{kind} && {how} {place}/%f.{kind} > "%p"' for kind, how in _UNPACK.items()]
+        return " || ".join(f"({one})" for one in tries)
+
+
+def _backup(folder: Path, manifest: Path) -> Backup:
+    about = manifest.stat()
+    try:
+        with manifest.open("rb") as file:
+            content = json.loads(file.read(LARGEST))  # a longer one is cut, and so no JSON
+        version, files = content["PostgreSQL-Backup-Manifest-Version"], content["Files"]
+        size = sum(int(one["Size"]) for one in files)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise Failed(Why.UNREADABLE, "a backup's manifest can't be read: cut short or damaged") from None
+    if version not in _VERSIONS:
+        raise Failed(Why.UNREADABLE, f"a backup's manifest has the unknown version {version!r}")
+    facts: dict[str, str | int | bool] = {"manifest_version": version}
+    if "System-Identifier" in content:
+        facts["system_identifier"] = str(content["System-Identifier"])
+    return Backup(folder.name, about.st_mtime, size, _major(folder), about=facts)
+
+
+def _major(folder: Path) -> int | None:
+    try:
+        return int((folder / "PG_VERSION").read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        return None
+
+
+def _unpack(folder: Path, base: Path, scratch: Scratch) -> None:
+    """The base archive and pg_wal's; archives of tablespaces have no place here."""
+    if any(re.fullmatch(r"\d+\.tar(\..+)?", path.name) for path in folder.iterdir()):
+        raise Failed(Why.CANNOT_TEST, "the backup has tablespaces as tar files")
+    wal = sorted(folder.glob("pg_wal.tar*"))
+    for archive, to in ((base, scratch.data), *((path, scratch.data / "pg_wal") for path in wal)):
+        ran = scratch.run(["tar", "-xf", str(archive), "-C", str(to)], cwd=scratch.path)
+        if ran.code:
+            raise Failed(Why.UNREADABLE, "an archive of the backup is damaged or cut short")
+    shutil.copyfile(folder / MANIFEST, scratch.data / MANIFEST)
+    scratch.give(scratch.data / MANIFEST)

@@ -1,0 +1,226 @@
+"""The place of one restore test: a folder of its own, the programs that work in it, and their limits.
+
+Everything that runs here ends at the deadline, when the test is stopped, or when it takes more disk than it may; all of
+it is gone afterwards, also when this program is killed: a guardian sees to that (see `engines.guardian`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from closewatch.core.checks import Cancelled, Progress
+from closewatch.core.deadline import Deadline
+from closewatch.core.secrets import known
+from closewatch.engines.folder import RunFolder, traversable
+from closewatch.engines.process import EngineError, Files, Process
+from closewatch.restores.why import Failed, Why
+
+PREFIX = "closewatch-restore-"
+NICE = 10
+TICK = 0.05
+LOOKS = 20
+"""The disk is looked at so seldom that the look takes at most one part in so many of the time."""
+SOONEST = 0.5
+FLOOR_SHARE, FLOOR = 0.03, 512 * 1024 * 1024
+"""So much of the file system stays free for others: a share of it, at most so many bytes."""
+KEPT = 64 * 1024
+"""Bytes of a program's complaints that are read."""
+LIMIT = 64 * 1024 * 1024
+FULL = b"No space left on device"
+LONGEST_PATH = 70
+"""A socket's path has at most 107 bytes; its folder's name and its own take the rest."""
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PASSED = ("LANG", "TZDIR", "CLOSEWATCH_ENGINES", "CLOSEWATCH_POSTGRES_BINDIRS")
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a program left: its exit code (negative: the signal that ended it), output, the end of its complaints."""
+
+    code: int
+    out: bytes
+    err: bytes
+    seconds: float
+
+
+class Scratch:
+    """Made by `create`. Used by one thread."""
+
+    def __init__(
+        self, run: RunFolder, disk: int, deadline: Deadline, stop: threading.Event, progress: Progress
+    ) -> None:
+        self._run = run
+        self._disk = disk
+        self._deadline = deadline
+        self._stop = stop
+        self._look_at = 0.0
+        self._number = 0
+        self.progress = progress
+        self.path = run.path
+        self.user = run.user
+        self.data = self.folder("data")
+        self._outputs = self.folder("outputs")
+
+    @classmethod
+    @contextlib.contextmanager
+    def create(
+        cls, parent: Path, *, disk: int, deadline: Deadline, stop: threading.Event, progress: Progress
+    ) -> Iterator[Scratch]:
+        """A new place below `parent`, removed at the end. Raises Failed(no_space) where it is too small for `disk`."""
+        _fit(parent)
+        free = shutil.disk_usage(parent)
+        if free.free - _floor(free.total) < disk:
+            raise Failed(Why.NO_SPACE, f"{free.free:,} bytes are free; the plan asks for {disk:,}, and some stay free")
+        try:
+            run = RunFolder(parent=parent, prefix=PREFIX)
+        except (OSError, EngineError) as error:
+            raise Failed(Why.ERROR, f"no folder can be made for the restore: {type(error).__name__}") from None
+        with run:
+            run.adopt_all()
+            yield cls(run, disk, deadline, stop, progress)
+
+    def folder(self, name: str) -> Path:
+        """A new folder inside that only the user of the programs may enter."""
+        return self._run.folder(name, private_to=self.user)
+
+    def need(self) -> float:
+        """Seconds left. Raises Failed(time_limit), Cancelled."""
+        if self._stop.is_set():
+            raise Cancelled
+        if (left := self._deadline.left()) <= 0:
+            raise Failed(Why.TIME_LIMIT)
+        return left
+
+    def used(self) -> int:
+        """Bytes on disk of all that is in it."""
+        total = 0
+        for place, _, files in os.walk(self.path):
+            for file in files:
+                with contextlib.suppress(OSError):
+                    total += os.lstat(os.path.join(place, file)).st_blocks * 512  # noqa: PTH118 - a million files
+        return total
+
+    def watch(self) -> None:
+        """To be called while something works: raises Failed(time_limit, no_space) or Cancelled."""
+        self.need()
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        used, free = self.used(), shutil.disk_usage(self.path)
+        took = time.monotonic() - now
+        self._look_at = time.monotonic() + max(SOONEST, LOOKS * took)
+        if used > self._disk:
+            raise Failed(Why.NO_SPACE, f"the restored data take more than the {self._disk:,} bytes of the plan")
+        if free.free < _floor(free.total):
+            raise Failed(Why.NO_SPACE, "the disk for restore tests is nearly full")
+
+    def full(self) -> bool:
+        """Whether hardly anything can be written any more."""
+        free = shutil.disk_usage(self.path)
+        return free.free < _floor(free.total)
+
+    def start(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: Path | None = None,
+        stdout: Path | None = None,
+        cwd: Path | None = None,
+    ) -> tuple[Process, Files]:
+        """Start a program in the background, as the unprivileged user. Raises Failed(tool_failed) where it isn't here.
+
+        Secrets never stand in its arguments, which everybody on the host can read.
+        """
+        if any(secret in argument for secret in known() for argument in command):
+            raise ValueError("a secret in the arguments of a program: everybody on the host could read it")
+        path = os.environ.get("PATH") or _PATH
+        program = shutil.which(command[0], path=path)
+        if program is None:
+            raise Failed(Why.TOOL_FAILED, f"{Path(command[0]).name} is not installed here")
+        self._number += 1
+        name = f"{self._number:04}-{Path(command[0]).name}"
+        whole = {"PATH": path, "LC_ALL": "C", "TZ": "UTC", "HOME": str(self.path), "TMPDIR": str(self._outputs)}
+        whole |= {key: os.environ[key] for key in _PASSED if key in os.environ} | dict(env or {})
+        files = Files(whole, stdout or self._outputs / f"{name}.out", self._outputs / f"{name}.err", stdin)
+        process = self._run.spawn(name, [program, *command[1:]], cwd=cwd or self.data, user=self.user, files=files)
+        with contextlib.suppress(OSError):  # it may have ended already; the kernel derives its disk priority from it
+            os.setpriority(os.PRIO_PGRP, process.pid, NICE)
+        return process, files
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: Path | None = None,
+        stdout: Path | None = None,
+        cwd: Path | None = None,
+        phase: str = "",
+    ) -> Ran:
+        """Run a program to its end; an exit code other than 0 is the caller's to judge. `phase` is told to progress.
+
+        Raises Failed: `time_limit`, `no_space`, and `tool_failed` where it can't be started; Cancelled.
+        """
+        began = time.monotonic()
+        if phase:
+            self.progress(phase, None)
+        self.watch()
+        process, files = self.start(command, env=env, stdin=stdin, stdout=stdout, cwd=cwd)
+        try:
+            while process.running:
+                self.watch()
+                time.sleep(TICK)
+        finally:
+            if process.running:
+                process.kill()
+        err = _end_of(files.err)
+        code = process.started.returncode
+        if code and (FULL in err or self.full()):
+            raise Failed(Why.NO_SPACE, "the disk was filled by the restore")
+        out = files.out.read_bytes()[: LIMIT + 1] if stdout is None else b""
+        if len(out) > LIMIT:
+            raise Failed(Why.TOOL_FAILED, f"{Path(command[0]).name} printed too much")
+        return Ran(code, out, err, time.monotonic() - began)
+
+    def give(self, path: Path) -> None:
+        """Make a file or folder that we made the programs' own."""
+        if self.user is None:
+            return
+        shutil.chown(path, self.user)
+        if path.is_dir() and not path.is_symlink():
+            for place, folders, files in os.walk(path):
+                for name in (*folders, *files):
+                    shutil.chown(Path(place) / name, self.user)
+
+    @property
+    def engines(self) -> RunFolder:
+        """The folder as servers are started in it."""
+        return self._run
+
+
+def _floor(total: int) -> int:
+    return min(FLOOR, int(total * FLOOR_SHARE))
+
+
+def _end_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - KEPT))
+        return file.read()
+
+
+def _fit(parent: Path) -> None:
+    """Raises Failed where a folder can't hold a restore, whatever its size."""
+    if not parent.is_dir():
+        raise Failed(Why.ERROR, "the plan's `scratch` is no folder: make it, and give it to the user of closewatch")
+    if len(os.fsencode(parent)) > LONGEST_PATH:
+        raise Failed(Why.ERROR, f"the plan's `scratch` has a path of over {LONGEST_PATH} bytes: too long for sockets")
+    if os.geteuid() == 0 and not traversable(parent):
+        raise Failed(Why.ERROR, "the plan's `scratch` can't be reached by the user that PostgreSQL runs as")

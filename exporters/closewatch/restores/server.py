@@ -1,0 +1,284 @@
+"""A throwaway PostgreSQL that nothing else can reach: one private socket, no network, no archiving, no jobs of its own.
+
+Nothing of the restored configuration is used: it names archives, primaries and libraries of production. What recovery
+needs (the least sizes that the control file asks for) is taken from `pg_controldata`.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from closewatch.engines.binaries import PostgresBinaries, find_postgres
+from closewatch.engines.datafolder import reachable
+from closewatch.engines.process import Files, Process
+from closewatch.restores.scratch import TICK, Scratch
+from closewatch.restores.serverlog import why_it_ended
+from closewatch.restores.why import Failed, Why
+
+ADMIN = "postgres"
+STOP_SECONDS = 30.0
+_FIXED = {
+    "listen_addresses": "",
+    "port": "5432",
+    "archive_mode": "off",
+    "archive_command": "",
+    "archive_library": "",
+    "restore_command": "",
+    "primary_conninfo": "",
+    "primary_slot_name": "",
+    "shared_preload_libraries": "",
+    "session_preload_libraries": "",
+    "local_preload_libraries": "",
+    "max_logical_replication_workers": "0",
+    "ssl": "off",
+    "autovacuum": "off",
+    "jit": "off",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "synchronous_standby_names": "",
+    "hot_standby": "off",
+    "wal_level": "replica",
+    "logging_collector": "off",
+    "log_destination": "stderr",
+    "log_min_messages": "warning",
+    "log_statement": "none",
+    "log_min_error_statement": "panic",
+    "lc_messages": "C",
+    "restart_after_crash": "off",
+    "shared_buffers": "64MB",
+    "maintenance_work_mem": "256MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "30min",
+}
+_FROM = {"archive_library": 15}
+"""Settings that older servers don't know, by the major version that brought them."""
+_LEAST = {
+    "max_connections": "max_connections setting",
+    "max_worker_processes": "max_worker_processes setting",
+    "max_wal_senders": "max_wal_senders setting",
+    "max_prepared_transactions": "max_prepared_xacts setting",
+    "max_locks_per_transaction": "max_locks_per_xact setting",
+}
+_SIGNALS = ("standby.signal", "recovery.signal")
+
+
+def binaries_for(major: int, *, exactly: bool) -> PostgresBinaries:
+    """A server of the major version, or the lowest that is at least that. Raises Failed(wrong_version)."""
+    here = find_postgres()
+    fitting = [one for one in here if one.major == major or (not exactly and one.major > major)]
+    if not fitting:
+        found = ", ".join(str(one.major) for one in here) or "none"
+        raise Failed(Why.WRONG_VERSION, f"it needs PostgreSQL {major}; on this machine there is: {found}")
+    return fitting[0]
+
+
+class Server:
+    """A server in a scratch folder. `new` makes an empty one, `on` runs restored data; then `start`."""
+
+    def __init__(
+        self, scratch: Scratch, binaries: PostgresBinaries, settings: Mapping[str, str], *, recovers: bool
+    ) -> None:
+        self.scratch = scratch
+        self.binaries = reachable(scratch.engines, binaries)
+        self._recovers = recovers
+        self.admin = ADMIN
+        self._process: Process | None = None
+        self._files: Files | None = None
+        self.socket = scratch.folder("socket")
+        self._conf = scratch.folder("conf")
+        self._write(settings)
+
+    @classmethod
+    def new(cls, scratch: Scratch, major: int | None) -> Server:
+        """An empty server of at least that major version (None: the newest here)."""
+        binaries = find_postgres()[-1:] if major is None else [binaries_for(major, exactly=False)]
+        if not binaries:
+            raise Failed(Why.WRONG_VERSION, "there is no PostgreSQL on this machine")
+        usable = reachable(scratch.engines, binaries[0])
+        command = [str(usable.path / "initdb"), "-D", str(scratch.data), "-U", ADMIN, "--auth=trust", "--no-sync"]
+        ran = scratch.run([*command, "--encoding=UTF8", "--locale=C"])
+        if ran.code:
+            raise Failed(Why.START_FAILED, "initdb ended with an error")
+        return cls(scratch, binaries[0], {}, recovers=False)
+
+    @classmethod
+    def on(cls, scratch: Scratch, settings: Mapping[str, str]) -> Server:
+        """The restored data folder, with what recovery needs. Raises Failed."""
+        try:
+            major = int((scratch.data / "PG_VERSION").read_text(encoding="ascii").strip())
+        except (OSError, ValueError):
+            raise Failed(Why.UNREADABLE, "what was restored is no data folder of PostgreSQL") from None
+        _no_way_out(scratch)
+        for name in _SIGNALS:
+            (scratch.data / name).unlink(missing_ok=True)
+        if settings or (scratch.data / "backup_label").exists():
+            (scratch.data / "recovery.signal").touch()
+        (scratch.data / "postgresql.auto.conf").write_text("", encoding="ascii")
+        (scratch.data / "postmaster.pid").unlink(missing_ok=True)
+        scratch.give(scratch.data)
+        return cls(scratch, binaries_for(major, exactly=True), settings, recovers=bool(settings))
+
+    @property
+    def major(self) -> int:
+        """The major version that runs."""
+        return self.binaries.major
+
+    @property
+    def port(self) -> int:
+        """The number in the socket's name."""
+        return 5432
+
+    def program(self, name: str) -> str:
+        """A program that belongs to this server, such as pg_restore. Raises Failed(tool_failed)."""
+        found = self.binaries.program(name)
+        if found is None:
+            raise Failed(Why.TOOL_FAILED, f"{name} is not installed beside PostgreSQL {self.major}")
+        return str(found)
+
+    def control(self) -> dict[str, str]:
+        """What `pg_controldata` says, by its names. Raises Failed(unreadable)."""
+        ran = self.scratch.run([self.program("pg_controldata"), "-D", str(self.scratch.data)])
+        if ran.code:
+            raise Failed(Why.UNREADABLE, "the control file of the restored cluster can't be read")
+        lines = (line.split(":", 1) for line in ran.out.decode(errors="replace").splitlines() if ":" in line)
+        return {name.strip(): value.strip() for name, value in lines}
+
+    def start(self) -> None:
+        """Start, recover, and wait until it takes part in life. Raises Failed with the reason that its log gives."""
+        command = [self.program("postgres"), "-D", str(self.scratch.data)]
+        command += ["-c", f"config_file={self._conf / 'postgresql.conf'}"]
+        self._process, self._files = self.scratch.start(command)
+        while not self._answers():
+            if not self._process.running:
+                raise self._ended()
+            self.scratch.watch()
+            time.sleep(TICK)
+
+    def stop(self) -> None:
+        """Stop it at once: what it holds is thrown away."""
+        if self._process is not None:
+            self._process.stop(signal.SIGQUIT, STOP_SECONDS)
+
+    def kill(self) -> None:
+        """End all its processes, as a machine that loses its power."""
+        if self._process is not None:
+            self._process.kill()
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection as the superuser, in autocommit. Raises Failed(start_failed) where it doesn't answer."""
+        try:
+            return psycopg.connect(
+                host=str(self.socket),
+                port=self.port,
+                dbname=database,
+                user=self.admin,
+                autocommit=True,
+                connect_timeout=10,
+                options="-c statement_timeout=0 -c lock_timeout=0",
+                application_name="closewatch",
+            )
+        except psycopg.OperationalError:
+            raise self._ended() from None
+
+    def databases(self) -> list[str]:
+        """The databases that one can connect to, less templates."""
+        with self.connect(_MAINTENANCE) as connection:
+            question = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1"
+            return [str(name) for (name,) in connection.execute(question)]
+
+    def recovered_to(self) -> float | None:
+        """The time of the newest commit that was replayed, in Unix seconds; None where none was."""
+        with self.connect(_MAINTENANCE) as connection:
+            row = connection.execute(
+                "SELECT extract(epoch FROM pg_catalog.pg_last_xact_replay_timestamp())::float8"
+            ).fetchone()
+        return None if row is None or row[0] is None else float(row[0])
+
+    def log(self) -> str:
+        """What it said."""
+        return "" if self._files is None else self._files.err.read_text(encoding="utf-8", errors="replace")
+
+    def restored_segments(self) -> list[str]:
+        """The WAL segments that recovery fetched from the archive, in order."""
+        return re.findall(r'restored log file "([0-9A-F]{24})" from archive', self.log())
+
+    def _ended(self) -> Failed:
+        if self.scratch.full():
+            return Failed(Why.NO_SPACE, "the disk was filled while the server ran")
+        return why_it_ended(self.log())
+
+    def _answers(self) -> bool:
+        for name in dict.fromkeys((self.admin, ADMIN, self.scratch.user or "")):
+            try:
+                psycopg.connect(
+                    host=str(self.socket), port=self.port, dbname=_MAINTENANCE, user=name, connect_timeout=2
+                ).close()
+            except psycopg.OperationalError as error:
+                if "does not exist" in str(error):
+                    continue
+                return False
+            self.admin = name
+            return True
+        if (owner := self._bootstrap_owner()) is None:
+            raise Failed(Why.START_FAILED, "no superuser of the restored cluster is known")
+        self.admin = owner
+        return False
+
+    def _bootstrap_owner(self) -> str | None:
+        """The name of the first superuser, by the single-user mode of a server that was stopped meanwhile."""
+        if self._process is None:
+            return None
+        self._process.stop(signal.SIGINT, STOP_SECONDS)
+        question = self._conf / "question"
+        question.write_text("SELECT rolname FROM pg_catalog.pg_roles WHERE oid = 10\n", encoding="ascii")
+        self.scratch.give(question)
+        command = [self.program("postgres"), "--single", "-D", str(self.scratch.data)]
+        command += ["-c", f"config_file={self._conf / 'postgresql.conf'}", _MAINTENANCE]
+        ran = self.scratch.run(command, stdin=question)
+        found = re.search(r'rolname = "([^"]+)"', ran.out.decode(errors="replace"))
+        command = [self.program("postgres"), "-D", str(self.scratch.data)]
+        command += ["-c", f"config_file={self._conf / 'postgresql.conf'}"]
+        self._process, self._files = self.scratch.start(command)
+        return found[1] if found else None
+
+    def _write(self, settings: Mapping[str, str]) -> None:
+        control = self.control()
+        sizes = {name: control[key] for name, key in _LEAST.items() if key in control}
+        if int(sizes.get("max_connections", "0")) < 20:  # noqa: PLR2004 - ours, and those of parallel programs
+            sizes["max_connections"] = "20"
+        fixed = {name: value for name, value in _FIXED.items() if self.major >= _FROM.get(name, 0)}
+        whole = {
+            **fixed,
+            **sizes,
+            "unix_socket_directories": str(self.socket),
+            "hba_file": str(self._conf / "pg_hba.conf"),
+            "ident_file": str(self._conf / "pg_ident.conf"),
+            "data_directory": str(self.scratch.data),
+            **settings,
+        }
+        lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in whole.items()]
+        (self._conf / "postgresql.conf").write_text("".join(lines), encoding="utf-8")
+        # Whoever gets to the socket's folder is us: nobody else may enter it.
+        (self._conf / "pg_hba.conf").write_text("local all all trust\n", encoding="ascii")
+        (self._conf / "pg_ident.conf").write_text("", encoding="ascii")
+        self.scratch.give(self._conf)
+
+
+_MAINTENANCE = "template1"
+"""In every cluster; a restored one may have no database `postgres`."""
+
+
+def _no_way_out(scratch: Scratch) -> None:
+    """No link leads out of the scratch folder: a tablespace or pg_wal of production must not be written to."""
+    links = [scratch.data / "pg_wal", *(scratch.data / "pg_tblspc").glob("*")]
+    for link in links:
+        if link.is_symlink() and not Path(link.resolve()).is_relative_to(scratch.path.resolve()):
+            raise Failed(Why.CANNOT_TEST, "a tablespace of the restored cluster lies outside of the place of the test")
