@@ -117,13 +117,13 @@ def _unreached(stage: Stage) -> Plan:
     return by_base(stage, stage.bases / "night", point={"back": 0.001})
 
 
-@cases.case("a backup of another cluster", "wrong_backup")
+@cases.case("a base backup of another cluster under the right name", "wrong_backup")
 def _cluster(stage: Stage) -> Plan:
-    with stage.ground.server.connect() as connection:
-        row = connection.execute("SELECT system_identifier::text FROM pg_control_system()").fetchone()
-    assert row is not None
     plan = by_base(stage, stage.bases / "other", stage.other.wal)
-    return Plan({**plan.settings, "expect": {"system_identifier": row[0]}})
+    uuid = stage.ground.server.value(
+        stage.ground.database, "SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'"
+    )
+    return Plan({**plan.settings, "expect": {"database_uuid": uuid}})
 
 
 @cases.case("a backup from the future: a clock an hour off", "clock")

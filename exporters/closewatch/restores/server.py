@@ -125,6 +125,7 @@ class Server:
         (scratch.data / "postgresql.auto.conf").write_text("", encoding="ascii")
         (scratch.data / "postmaster.pid").unlink(missing_ok=True)
         scratch.give(scratch.data)
+        scratch.data.chmod(0o700)  # a copied backup brings its own mode, which PostgreSQL may refuse
         return cls(scratch, binaries_for(major, exactly=True), settings, recovers=bool(settings))
 
     @property
