@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings the engines that the demo, the tests and the benchmarks run: Prometheus, Alertmanager, PostgreSQL, Redis and so on.
 #
-#   tools/engines.sh FOLDER monitoring|postgresql|redis|pgbouncer|pgbackrest|curl|jq|postgres_exporter|redis_exporter|blackbox_exporter|pip ...
+#   tools/engines.sh FOLDER monitoring|postgresql|redis|pgbouncer|pgbackrest|barman|restic|age|curl|jq|postgres_exporter|redis_exporter|blackbox_exporter|pip ...
 #
 # What is on PATH is used as it is. Else Debian's or Ubuntu's own package is downloaded and unpacked into FOLDER: nothing is
 # installed system-wide, no service is started, and no root is needed. A second run finds everything there and does nothing.
@@ -107,6 +107,19 @@ wrap_one() {
     chmod +x "$2/${1##*/}"
 }
 
+# Barman is Python of the distribution: its modules are unpacked, and run by the Python that they were packed for. It needs rsync.
+barman_of_debian() {
+    linked rsync rsync
+    if command -v barman >/dev/null; then return; fi
+    [ -x "$folder/unpacked/usr/bin/barman" ] || with_libraries barman barman
+    [ -x /usr/bin/python3 ] || fail "barman needs the distribution's python3."
+    libraries=$(find "$folder/unpacked/usr/lib" -maxdepth 1 -type d -name '*-linux-gnu*' 2>/dev/null | paste -sd:)
+    printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" PYTHONPATH="%s" exec /usr/bin/python3 "%s" "$@"\n' \
+        "$libraries" "$folder/unpacked/usr/lib/python3/dist-packages" "$folder/unpacked/usr/bin/barman" >"$folder/bin/barman"
+    chmod +x "$folder/bin/barman"
+    say barman "Debian package barman, unpacked"
+}
+
 for wanted in "$@"; do
     case $wanted in
         monitoring)
@@ -119,6 +132,12 @@ for wanted in "$@"; do
         redis) linked redis-server redis-server ;;
         pgbouncer) linked pgbouncer pgbouncer ;;
         pgbackrest) linked pgbackrest pgbackrest ;;
+        barman) barman_of_debian ;;
+        restic) program restic restic restic ;;
+        age)
+            program age age age
+            program age-keygen age-keygen age
+            ;;
         curl | jq) linked "$wanted" "$wanted" ;;
         blackbox_exporter) program blackbox_exporter prometheus-blackbox-exporter prometheus-blackbox-exporter ;;
         postgres_exporter) program postgres_exporter prometheus-postgres-exporter prometheus-postgres-exporter ;;
