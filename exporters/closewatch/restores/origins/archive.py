@@ -10,6 +10,7 @@ from closewatch.backups.archives import is_tar
 from closewatch.restores.origins import unpacked
 from closewatch.restores.origins.loading import LOADER, beforehand, prepare
 from closewatch.restores.origins.script import Script
+from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ _SAID = (
 
 def load(path: Path, server: Server, database: str, jobs: int, scratch: Scratch) -> None:
     """Load an archive into an empty database. Raises Failed."""
-    folder = scratch.folder(WORK)
-    program = str(server.program("pg_restore"))
+    folder = new_folder(scratch, WORK)
+    program = server.program("pg_restore")
     left_out = _prepare(path, program, folder, server, database, scratch)
     listed = _ask([program, "--list", str(path)], folder / "list", scratch)
     wanted = folder / "wanted"
@@ -62,7 +63,7 @@ def load(path: Path, server: Server, database: str, jobs: int, scratch: Scratch)
     command += ["-h", str(server.socket), "-p", str(server.port), "-U", LOADER, "-d", database]
     if jobs > 1 and (path.is_dir() or not is_tar(unpacked.head(path, 512))):
         command.append(f"--jobs={jobs}")
-    ran = scratch.run([*command, str(path)], phase="restore")
+    ran = scratch.run([*command, str(path)])
     if ran.code:
         scratch.need()
         raise said(ran.err)
@@ -72,7 +73,7 @@ def _prepare(path: Path, program: str, folder: Path, server: Server, database: s
     """Make what the load needs beforehand; gives the schemas that are there now."""
     text = folder / "schema.sql"
     options = ["--schema-only", "--no-owner", "--no-privileges", "--no-tablespaces", f"--file={text}"]
-    ran = scratch.run([program, *options, str(path)], phase="restore")
+    ran = scratch.run([program, *options, str(path)])
     if ran.code:
         raise said(ran.err)
     with server.connect(database) as administrator:
@@ -84,7 +85,7 @@ def _prepare(path: Path, program: str, folder: Path, server: Server, database: s
 
 
 def _ask(command: list[str], to: Path, scratch: Scratch) -> list[bytes]:
-    ran = scratch.run(command, stdout=to, phase="restore")
+    ran = scratch.run(command, stdout=to)
     if ran.code:
         raise said(ran.err)
     return to.read_bytes().splitlines(keepends=True)

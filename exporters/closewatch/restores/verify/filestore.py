@@ -51,7 +51,7 @@ class Findings:
     """Counts of files, each counted once; `examples` are names: hashes that tell nothing of the content.
 
     `wrong` names lead out of the filestore; `elsewhere` are files in another store, such as s3://…: they are not in
-    what was restored. `in_database` and `empty` count attachments without a file. `orphans` are files that nobody names.
+    what was restored. `in_database` and `empty` count attachments without a file. `orphans` are files without one.
     """
 
     total: int = 0

@@ -8,15 +8,18 @@ Source: age(1); sops --help (SOPS_AGE_KEY_FILE); GnuPG's doc/DETAILS (the lines 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import tarfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from closewatch.restores.pipe import Piped, Reader
+from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 Tool = Literal["age", "sops", "gpg"]
 HOME = "gnupg"
+GOODBYE = 3.0
 _PACKED = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00")
 _NO_KEY = {
     "age": re.compile(rb"no identity matched|incorrect identity|incorrect passphrase"),
@@ -32,6 +36,7 @@ _NO_KEY = {
     ),
     "gpg": re.compile(rb"\[GNUPG:\] (NO_SECKEY|DECRYPTION_KEY_MISSING|BAD_PASSPHRASE|MISSING_PASSPHRASE)"),
 }
+_IMPORTED = re.compile(rb"^\[GNUPG:\] IMPORT_OK 1[67] |^\[GNUPG:\] IMPORT_OK \d+ ", re.MULTILINE)
 _OKAY = re.compile(rb"^\[GNUPG:\] DECRYPTION_OKAY", re.MULTILINE)
 
 
@@ -68,13 +73,13 @@ def check(archive: Path, key: Key, scratch: Scratch) -> Decrypted:
             raise Failed(Why.SECRETS, f"the {what} is not there, or is no file")
     if key.tool != "gpg":
         return _decrypt(command(archive, key), environment(key), key, scratch)
-    home = scratch.folder(HOME)
-    home.chmod(0o700)
+    home = new_folder(scratch, HOME) / "home"
+    home.mkdir(mode=0o700)
     try:
         _import(key, home, scratch)
         return _decrypt(command(archive, key, home), environment(key), key, scratch)
     finally:
-        scratch.run(["gpgconf", "--homedir", str(home), "--kill", "all"], phase="secrets")
+        _quietly(["gpgconf", "--homedir", str(home), "--kill", "all"])
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -99,8 +104,22 @@ def _gpg(key: Key, home: Path | None) -> list[str]:
 
 
 def _import(key: Key, home: Path, scratch: Scratch) -> None:
-    if scratch.run([*_gpg(key, home), "--import", str(key.identity)], phase="secrets").code:
-        raise Failed(Why.SECRETS, "the key can't be read: it is no exported secret key of GPG")
+    with Piped([*_gpg(key, home), "--import", str(key.identity)], scratch.need) as program:
+        Reader(program.chunks()).drain()
+        if program.code or not _IMPORTED.search(program.err):
+            raise Failed(Why.SECRETS, "the key can't be read: it is no exported secret key of GPG")
+
+
+def _quietly(words: Sequence[str]) -> None:
+    """End GPG's agent, also where the test has no time left; it would end by itself when its home is gone."""
+    until = time.monotonic() + GOODBYE
+    with contextlib.suppress(Failed, TimeoutError), Piped(words, lambda: _soon(until)) as program:
+        Reader(program.chunks()).drain()
+
+
+def _soon(until: float) -> None:
+    if time.monotonic() > until:
+        raise TimeoutError
 
 
 def _decrypt(words: Sequence[str], given: Mapping[str, str], key: Key, scratch: Scratch) -> Decrypted:
@@ -129,7 +148,7 @@ def _members(reader: Reader) -> int | None:
     if head[257:262] != b"ustar" and not head.startswith(_PACKED):
         return None
     try:
-        with tarfile.open(fileobj=reader, mode="r|*") as archive:
+        with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|*") as archive:
             return sum(1 for _ in _forgetting(archive))
     except (EOFError, OSError, ValueError) as error:
         raise tarfile.ReadError from error
@@ -137,5 +156,5 @@ def _members(reader: Reader) -> int | None:
 
 def _forgetting(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for member in archive:
-        archive.members = []  # it would keep each
+        archive.members = []  # type: ignore[attr-defined] # it would keep each
         yield member
