@@ -120,11 +120,7 @@ class Files:
             raise Failed(Why.NO_BACKUP, "the backup that was chosen is no longer there, or no longer good")
         if isinstance(self.store, Folder):
             lying = _inside(self.store.path, name)
-            return (
-                lying
-                if scratch.user is None
-                else near(lying, new_folder(scratch, NEAR) / f"file{_suffix(name)}", scratch)
-            )
+            return near(lying, new_folder(scratch, NEAR) / f"file{_suffix(name)}", scratch)
         to = new_folder(scratch, NEAR) / f"file{_suffix(name)}"
         try:
             if good.entry.parts:
