@@ -80,7 +80,7 @@ def opened(path: Path, scratch: Scratch) -> tuple[Path, header.Header]:
         raise Failed(Why.UNREADABLE, "it is no dump of a database")
     if unpacked.packed(path):
         to = new_folder(scratch, UNPACKED) / "dump"
-        unpacked.write(unpacked.chunks(path, scratch.need), to)
+        unpacked.write(unpacked.chunks(path, scratch.watch), to)
         scratch.give(to)
         path = to
     return path, header.of_archive(begin if begin.startswith(format_of_dump.MAGIC) else begin[512:])

@@ -139,7 +139,7 @@ class Files:
     def _download(self, entry: Entry, part: str, size: int, scratch: Scratch) -> Iterator[bytes]:
         at = 0
         while at < size:
-            scratch.need()
+            scratch.watch()
             got = self._read(entry, part, at, CHUNK)
             if not got:
                 raise Failed(Why.UNREADABLE, "the backup ended before its listed size")

@@ -42,9 +42,9 @@ class Filestore:
         to = new_folder(scratch, UNPACKED)
         if unpacked.head(path, 4) == ZIP:
             with zipped(path) as archive:
-                safely.unzip(archive, "", to, scratch.need)
+                safely.unzip(archive, "", to, scratch.watch)
         else:
-            safely.untar(path, to, scratch.need)
+            safely.untar(path, to, scratch.watch)
         return root_in(to)
 
 

@@ -81,7 +81,7 @@ def load_plain(chunks: Iterator[bytes], server: Server, database: str, scratch: 
         session = prepare(administrator, database)
         try:
             script = Script(chunks)
-            watched(lambda: _run(script, session, administrator, scratch), session, scratch.need)
+            watched(lambda: _run(script, session, administrator, scratch), session, scratch.watch)
             if not any(words in script.tail for words in COMPLETE):
                 raise Failed(Why.UNREADABLE, "the dump doesn't say at its end that it is complete: it was cut short")
         finally:

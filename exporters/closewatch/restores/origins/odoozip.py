@@ -85,7 +85,7 @@ class OdooZip:
         """The attachments of what was fetched, unpacked: the root for `verify.filestore`. Raises Failed."""
         root = new_folder(scratch, "filestore")
         with zipped(self._last()) as archive:
-            safely.unzip(archive, FILESTORE, root, scratch.need)
+            safely.unzip(archive, FILESTORE, root, scratch.watch)
         return root
 
     def _last(self) -> Path:

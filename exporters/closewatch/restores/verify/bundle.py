@@ -88,7 +88,7 @@ def check(bundle: Path, scratch: Scratch) -> Bundled:
 
 
 def _verify(bundle: Path, empty: Path, scratch: Scratch) -> None:
-    verified = _git(scratch, empty, "bundle", "verify", "--quiet", str(bundle))
+    verified = _git(scratch, empty, "bundle", "verify", str(bundle))
     if verified.code and _MISSING_PARTS in verified.err:
         raise Failed(Why.INFRASTRUCTURE, "the bundle builds on commits that are not in it: it can't be used alone")
     if verified.code:

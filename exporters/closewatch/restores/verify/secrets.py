@@ -8,12 +8,16 @@ Source: age(1); sops --help (SOPS_AGE_KEY_FILE); GnuPG's doc/DETAILS (the lines 
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import gzip
+import lzma
 import re
 import shutil
 import tarfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
@@ -28,7 +32,12 @@ if TYPE_CHECKING:
 Tool = Literal["age", "sops", "gpg"]
 HOME = "gnupg"
 GOODBYE = 3.0
-_PACKED = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00")
+BUFFER = 256 * 1024
+_OPENERS: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
+    (b"\x1f\x8b\x08", lambda reader: gzip.GzipFile(fileobj=reader)),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\x00", lzma.LZMAFile),
+)
 _NO_KEY = {
     "age": re.compile(rb"no identity matched|incorrect identity|incorrect passphrase"),
     "sops": re.compile(
@@ -145,13 +154,18 @@ def _decrypt(words: Sequence[str], given: Mapping[str, str], key: Key, scratch: 
 def _members(reader: Reader) -> int | None:
     """How many members the tarball has; None where it is none. Raises TarError."""
     head = reader.peek(tarfile.BLOCKSIZE)
-    if head[257:262] != b"ustar" and not head.startswith(_PACKED):
+    opened = next((opener for magic, opener in _OPENERS if head.startswith(magic)), None)
+    if opened is None and head[257:262] != b"ustar":
         return None
     try:
-        with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|*") as archive:
-            return sum(1 for _ in _forgetting(archive))
-    except (EOFError, OSError, ValueError) as error:
+        content = reader if opened is None else opened(reader)
+        with tarfile.open(fileobj=cast("IO[bytes]", content), mode="r|") as archive:
+            count = sum(1 for _ in _forgetting(archive))
+        while content.read(BUFFER):  # its end is where a compressed file says that it is whole
+            continue
+    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise tarfile.ReadError from error
+    return count
 
 
 def _forgetting(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
