@@ -152,17 +152,18 @@ def _decrypt(words: Sequence[str], given: Mapping[str, str], key: Key, scratch: 
 
 
 def _members(reader: Reader) -> int | None:
-    """How many members the tarball has; None where it is none. Raises TarError."""
+    """How many members the tarball has; None where it is none. Raises TarError, also for a broken compressed file."""
     head = reader.peek(tarfile.BLOCKSIZE)
     opened = next((opener for magic, opener in _OPENERS if head.startswith(magic)), None)
-    if opened is None and head[257:262] != b"ustar":
-        return None
     try:
-        content = reader if opened is None else opened(reader)
-        with tarfile.open(fileobj=cast("IO[bytes]", content), mode="r|") as archive:
-            count = sum(1 for _ in _forgetting(archive))
-        while content.read(BUFFER):  # its end is where a compressed file says that it is whole
-            continue
+        if opened is not None:
+            packed = opened(reader)
+            reader = Reader(iter(lambda: packed.read(BUFFER), b""))
+        count = None
+        if reader.peek(tarfile.BLOCKSIZE)[257:262] == b"ustar":
+            with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|") as archive:
+                count = sum(1 for _ in _forgetting(archive))
+        reader.drain()  # its end is where a compressed file says that it is whole
     except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise tarfile.ReadError from error
     return count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import shutil
@@ -116,6 +117,8 @@ def test_age(age: Age, scratch: Scratch) -> None:
     found = check(age.encrypt(tarball()), Key("age", age.folder / "ours"), scratch)
     assert found == Decrypted("age", len(tarball()), 5)
     assert check(age.encrypt(b"just a text"), Key("age", age.folder / "ours"), scratch).members is None
+    found = check(age.encrypt(gzip.compress(b"A=1\n")), Key("age", age.folder / "ours"), scratch)
+    assert found.members is None
     assert keeps_nothing(scratch)
 
 
