@@ -27,7 +27,8 @@ CREATE EXTENSION pg_trgm;
 CREATE SCHEMA tools AUTHORIZATION "Au dit;or";
 CREATE EXTENSION btree_gin WITH SCHEMA tools;
 CREATE TABLE move (id int PRIMARY KEY, name text NOT NULL, amount numeric, note text DEFAULT 'a;b\');
-INSERT INTO move SELECT n, 'INV/' || n, n / 7.0, E'tab\there\nback\\slash; \\. ''quote'' $$' FROM generate_series(1, 2000) AS n;
+INSERT INTO move SELECT n, 'INV/' || n, n / 7.0, E'tab\there\nback\\slash; \\. ''quote'' $$'
+FROM generate_series(1, 2000) AS n;
 CREATE INDEX ON move USING gin (name gin_trgm_ops);
 CREATE TABLE line (id int PRIMARY KEY, move int REFERENCES move, "odd "";name" text);
 INSERT INTO line SELECT n, n, CASE WHEN n % 2 = 0 THEN NULL ELSE '\N' END FROM generate_series(1, 500) AS n;

@@ -69,7 +69,7 @@ def test_a_whole_one(repository: Repository, scratch: Scratch) -> None:
         assert (found.validated, found.not_validated) == (1, 0)
     else:
         assert (found.validated, found.not_validated) == (0, 1)
-    assert not [path for path in scratch.path.rglob("*.tf")]
+    assert not list(scratch.path.rglob("*.tf"))
 
 
 def test_a_branch_alone(repository: Repository, scratch: Scratch) -> None:

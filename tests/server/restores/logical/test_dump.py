@@ -96,9 +96,9 @@ def test_a_dump_that_was_cut_short(acme: Source, place: Place, tmp_path: Path, b
         origin = Dump(files(backups, *TYPES))
         chosen = origin.backups(place.scratch)[0]
         (backups / name).write_bytes(data[: int(len(data) * cut)])
+        database = place.database(f"cut{number}")
         with pytest.raises(Failed) as failed:
-            backup = origin.fetch(chosen, place.scratch)
-            origin.load(backup, place.server(), place.database(f"cut{number}"), place.scratch)
+            origin.load(origin.fetch(chosen, place.scratch), place.server(), database, place.scratch)
         assert failed.value.why is Why.UNREADABLE, (name, str(failed.value))
 
 
@@ -208,8 +208,8 @@ def test_a_load_that_is_stopped(acme: Source, place: Place, tmp_path: Path, back
 
 
 def test_a_dump_of_a_whole_cluster_is_not_tested(acme: Source, place: Place, backups: Path) -> None:
-    text = "--\n-- PostgreSQL database cluster dump\n--\n\nSELECT 1;\n--\n-- PostgreSQL database cluster dump complete\n--\n"
-    (backups / "all.sql").write_text(text)
+    name = "-- PostgreSQL database cluster dump"
+    (backups / "all.sql").write_text(f"--\n{name}\n--\n\nSELECT 1;\n--\n{name} complete\n--\n")
     with pytest.raises(Failed) as failed:
         restore(place, backups, "cluster")
     assert failed.value.why is Why.CANNOT_TEST

@@ -105,8 +105,8 @@ def gpg(open_to_all: Path, program: Callable[..., Path]) -> object:
 
 
 def agents() -> int:
-    done = subprocess.run(["pgrep", "-fc", "gpg-agent.*closewatch-restore"], capture_output=True, text=True, timeout=30)
-    return int(done.stdout)
+    words = ["pgrep", "-fc", "gpg-agent.*closewatch-restore"]
+    return int(subprocess.run(words, check=False, capture_output=True, text=True, timeout=30).stdout)
 
 
 def keeps_nothing(scratch: Scratch) -> bool:
