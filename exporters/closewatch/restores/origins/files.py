@@ -20,6 +20,8 @@ from closewatch.backups.place import NEWEST
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.restores.origins import unpacked
+from closewatch.restores.pipe import folder as new_folder
+from closewatch.restores.pipe import near, unwritten
 from closewatch.restores.why import Failed, Why
 from closewatch.sources.folder import Folder
 from closewatch.sources.store import TOC, Entry, Gone, Store
@@ -132,8 +134,9 @@ class Files:
         if good is None:
             raise Failed(Why.NO_BACKUP, "the backup that was chosen is no longer there, or no longer good")
         if isinstance(self.store, Folder):
-            return _inside(self.store.path, name)
-        to = scratch.folder(NEAR) / f"{len(self._known)}{_suffix(name)}"
+            lying = _inside(self.store.path, name)
+            return near(lying, new_folder(scratch, NEAR) / f"file{_suffix(name)}", scratch)
+        to = new_folder(scratch, NEAR) / f"file{_suffix(name)}"
         try:
             if good.entry.parts:
                 to.mkdir()
@@ -144,13 +147,14 @@ class Files:
         except Gone:
             raise Failed(Why.UNREADABLE, "the backup was changed or removed while it was fetched") from None
         except OSError as error:
-            raise unpacked.full(error) from None
+            raise unwritten(error) from None
+        scratch.give(to)
         return to
 
     def _download(self, entry: Entry, part: str, size: int, scratch: Scratch) -> Iterator[bytes]:
         at = 0
         while at < size:
-            scratch.need()
+            scratch.watch()
             got = self._read(entry, part, at, CHUNK)
             if not got:
                 raise Failed(Why.UNREADABLE, "the backup ended before its listed size")
