@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from closewatch.core.deadline import Deadline
 from closewatch.restores.origins.barman import Barman
 from closewatch.restores.origins.base import Moment
 from closewatch.restores.origins.basebackup import BaseBackup
@@ -21,7 +19,7 @@ from closewatch.restores.origins.pgbackrest import Pgbackrest
 from closewatch.restores.run import _no_hole
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.server import Server
-from closewatch.restores.verify import amcheck, manifest
+from closewatch.restores.verify import amcheck, checksums, manifest
 from closewatch.restores.why import Failed, Why
 from tests.fixtures.archiving import Archiving
 from tests.fixtures.servers import missing
@@ -73,6 +71,7 @@ def test_a_moment_brings_back_exactly_what_was_committed_until_then(
     assert 0 < expected < len(archiving.commits)
     with restored(scratch, origin, backup, archiving.moment) as server:
         assert rows(server) == (expected, expected)
+        assert_elsewhere(server, scratch)
         at = server.recovered_to()
         assert at is not None
         assert abs(at - archiving.commits[expected - 1]) < 0.001
@@ -142,16 +141,27 @@ def test_a_flipped_byte_is_found_by_the_manifest(archiving: Archiving, scratch: 
     assert failure.value.why is Why.MANIFEST
 
 
-def test_a_flipped_byte_in_pgbackrests_copy_is_found_by_page_checksums(
+def test_a_flipped_byte_that_no_manifest_tells_is_found_by_page_checksums(
     archiving: Archiving, scratch: Scratch, pytestconfig: pytest.Config
 ) -> None:
     origin, _ = origin_of("pgbackrest", archiving, pytestconfig)
-    origin.restore(origin.backups(scratch)[0], Moment(), scratch)
-    assert manifest.checksums(scratch)["looked_at"]
-    flip(table_file(scratch.data))
-    with pytest.raises(Failed) as failure:
-        manifest.checksums(scratch)
+    with restored(scratch, origin) as server:
+        assert checksums.verify(server, scratch)["looked_at"]
+        assert rows(server)[0]
+        server.rest()
+        flip(table_file(scratch.data))
+        server.start()
+        with pytest.raises(Failed) as failure:
+            checksums.verify(server, scratch)
     assert failure.value.why is Why.CORRUPT
+
+
+def assert_elsewhere(server: Server, scratch: Scratch) -> None:
+    """The table of another tablespace is there, and lies in the place of the test."""
+    with server.connect("books") as connection:
+        assert connection.execute("SELECT count(*) FROM elsewhere").fetchone() == (100,)
+    (link,) = (scratch.data / "pg_tblspc").iterdir()
+    assert link.resolve().is_relative_to(scratch.path.resolve())
 
 
 def table_file(data: Path) -> Path:
