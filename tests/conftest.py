@@ -12,4 +12,5 @@ pytest_plugins = (
     "tests.fixtures.watch",
     "tests.fixtures.redis",
     "tests.fixtures.kubeapi",
+    "tests.fixtures.archiving",
 )

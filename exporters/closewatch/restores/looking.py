@@ -16,7 +16,7 @@ from closewatch.restores.origins import Origin
 from closewatch.restores.phases import Phase
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.server import Server
-from closewatch.restores.verify import amcheck, bundle, configuration, filestore, ledger, manifest, secrets
+from closewatch.restores.verify import amcheck, bundle, checksums, configuration, filestore, ledger, manifest, secrets
 from closewatch.restores.verify.books import Books
 from closewatch.restores.verify.ledger import identity
 from closewatch.restores.why import Failed, Why
@@ -48,6 +48,9 @@ def look(course: Course, server: Server, scratch: Scratch, origin: Origin) -> No
     for name in (plan.database, *plan.expect.databases):
         if name is not None and name not in names:
             raise Failed(Why.WRONG_BACKUP, f"the database {name} is not in it")
+    if plan.amcheck == "all":
+        with course.clock.phase(Phase.AMCHECK):
+            course.found["checksums"] = checksums.verify(server, scratch) if plan.origin.physical else None
     looked_into = [plan.database] if plan.database is not None else names
     with course.clock.phase(Phase.AMCHECK):
         tables = {"all": (), "books": BOOKS_TABLES, "none": None}[plan.amcheck]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +28,7 @@ PREFIX = "closewatch-restore-"
 NICE = 10
 TICK = 0.05
 LOOKS = 20
-"""The disk is looked at so seldom that the look takes at most one part in so many of the time."""
+"""What was restored is counted so seldom that the count takes at most one part in so many of the time."""
 SOONEST = 0.5
 FLOOR_SHARE, FLOOR = 0.03, 512 * 1024 * 1024
 """So much of the file system stays free for others: a share of it, at most so many bytes."""
@@ -34,8 +36,8 @@ KEPT = 64 * 1024
 """Bytes of a program's complaints that are read."""
 LIMIT = 64 * 1024 * 1024
 FULL = b"No space left on device"
-LONGEST_PATH = 70
-"""A socket's path has at most 107 bytes; its folder's name and its own take the rest."""
+LONGEST_PATH = 58
+"""A socket's path has at most 107 bytes; our folder's name, `/socket` and its own take the rest."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSED = ("LANG", "TZDIR", "CLOSEWATCH_ENGINES", "CLOSEWATCH_POSTGRES_BINDIRS")
 
@@ -100,16 +102,16 @@ class Scratch:
     def watch(self) -> None:
         """To be called while something works: raises Failed(time_limit, no_space) or Cancelled."""
         self.need()
+        if self.full():
+            raise Failed(Why.NO_SPACE, "the disk for restore tests is nearly full")
         now = time.monotonic()
         if now < self._look_at:
             return
-        used, free = self.used(), shutil.disk_usage(self.path)
+        used = self.used()
         took = time.monotonic() - now
         self._look_at = time.monotonic() + max(SOONEST, LOOKS * took)
         if used > self._disk:
             raise Failed(Why.NO_SPACE, f"the restored data take more than the {self._disk:,} bytes of the plan")
-        if free.free < _floor(free.total):
-            raise Failed(Why.NO_SPACE, "the disk for restore tests is nearly full")
 
     def full(self) -> bool:
         """Whether hardly anything can be written any more."""
@@ -124,6 +126,7 @@ class Scratch:
         stdin: Path | None = None,
         stdout: Path | None = None,
         cwd: Path | None = None,
+        parent_death: signal.Signals = signal.SIGKILL,
     ) -> tuple[Process, Files]:
         """Start a program in the background, as the unprivileged user. Raises Failed(tool_failed) where it isn't here.
 
@@ -140,7 +143,14 @@ class Scratch:
         whole = {"PATH": path, "LC_ALL": "C", "TZ": "UTC", "HOME": str(self.path), "TMPDIR": str(self._outputs)}
         whole |= {key: os.environ[key] for key in _PASSED if key in os.environ} | dict(env or {})
         files = Files(whole, stdout or self._outputs / f"{name}.out", self._outputs / f"{name}.err", stdin)
-        process = self._run.spawn(name, [program, *command[1:]], cwd=cwd or self.data, user=self.user, files=files)
+        process = self._run.spawn(
+            name,
+            [program, *command[1:]],
+            cwd=cwd or self.data,
+            user=self.user,
+            files=files,
+            parent_death=parent_death,
+        )
         with contextlib.suppress(OSError):  # it may have ended already; the kernel derives its disk priority from it
             os.setpriority(os.PRIO_PGRP, process.pid, NICE)
         return process, files
@@ -184,11 +194,13 @@ class Scratch:
         """Make a file or folder that we made the programs' own."""
         if self.user is None:
             return
-        shutil.chown(path, self.user)
+        user = pwd.getpwnam(self.user).pw_uid
+        # Never through a link: a restored one may lead to a file of production.
+        os.chown(path, user, -1, follow_symlinks=False)
         if path.is_dir() and not path.is_symlink():
             for place, folders, files in os.walk(path):
                 for name in (*folders, *files):
-                    shutil.chown(Path(place) / name, self.user)
+                    os.chown(Path(place) / name, user, -1, follow_symlinks=False)
 
     @property
     def engines(self) -> RunFolder:

@@ -6,11 +6,12 @@ needs (the least sizes that the control file asks for) is taken from `pg_control
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -19,6 +20,7 @@ from psycopg import sql
 from closewatch.engines.binaries import PostgresBinaries, find_postgres
 from closewatch.engines.datafolder import reachable
 from closewatch.engines.process import Files, Process
+from closewatch.restores.links import keep_inside
 from closewatch.restores.scratch import TICK, Scratch
 from closewatch.restores.serverlog import why_it_ended
 from closewatch.restores.why import Failed, Why
@@ -46,6 +48,7 @@ _FIXED = {
     "synchronous_commit": "off",
     "synchronous_standby_names": "",
     "hot_standby": "off",
+    "event_triggers": "off",
     "wal_level": "replica",
     "logging_collector": "off",
     "log_destination": "stderr",
@@ -59,7 +62,7 @@ _FIXED = {
     "max_wal_size": "2GB",
     "checkpoint_timeout": "30min",
 }
-_FROM = {"archive_library": 15}
+_FROM = {"archive_library": 15, "event_triggers": 17}
 """Settings that older servers don't know, by the major version that brought them."""
 _LEAST = {
     "max_connections": "max_connections setting",
@@ -68,6 +71,7 @@ _LEAST = {
     "max_prepared_transactions": "max_prepared_xacts setting",
     "max_locks_per_transaction": "max_locks_per_xact setting",
 }
+_NO_LOGIN = ("does not exist", "is not permitted to log in")
 _SIGNALS = ("standby.signal", "recovery.signal")
 
 
@@ -92,7 +96,8 @@ class Server:
         self._recovers = recovers
         self.admin = ADMIN
         self._process: Process | None = None
-        self._files: Files | None = None
+        self._files: list[Files] = []
+        self._asked_for_owner = False
         self.socket = scratch.folder("socket")
         self._conf = scratch.folder("conf")
         self._write(settings)
@@ -105,7 +110,8 @@ class Server:
             raise Failed(Why.WRONG_VERSION, "there is no PostgreSQL on this machine")
         usable = reachable(scratch.engines, binaries[0])
         command = [str(usable.path / "initdb"), "-D", str(scratch.data), "-U", ADMIN, "--auth=trust", "--no-sync"]
-        ran = scratch.run([*command, "--encoding=UTF8", "--locale=C"])
+        # Without --no-clean it would remove what filled the disk, and with it the reason.
+        ran = scratch.run([*command, "--encoding=UTF8", "--locale=C", "--no-clean"])
         if ran.code:
             raise Failed(Why.START_FAILED, "initdb ended with an error")
         return cls(scratch, binaries[0], {}, recovers=False)
@@ -117,13 +123,15 @@ class Server:
             major = int((scratch.data / "PG_VERSION").read_text(encoding="ascii").strip())
         except (OSError, ValueError):
             raise Failed(Why.UNREADABLE, "what was restored is no data folder of PostgreSQL") from None
-        _no_way_out(scratch)
-        for name in _SIGNALS:
+        keep_inside(scratch)
+        for name in (*_SIGNALS, "postgresql.auto.conf"):
             (scratch.data / name).unlink(missing_ok=True)
         if settings or (scratch.data / "backup_label").exists():
             (scratch.data / "recovery.signal").touch()
         (scratch.data / "postgresql.auto.conf").write_text("", encoding="ascii")
         (scratch.data / "postmaster.pid").unlink(missing_ok=True)
+        for slot in (scratch.data / "pg_replslot").glob("*"):  # logical ones keep a server from starting
+            shutil.rmtree(slot, ignore_errors=True)
         scratch.give(scratch.data)
         scratch.data.chmod(0o700)  # a copied backup brings its own mode, which PostgreSQL may refuse
         return cls(scratch, binaries_for(major, exactly=True), settings, recovers=bool(settings))
@@ -155,14 +163,35 @@ class Server:
 
     def start(self) -> None:
         """Start, recover, and wait until it takes part in life. Raises Failed with the reason that its log gives."""
-        command = [self.program("postgres"), "-D", str(self.scratch.data)]
-        command += ["-c", f"config_file={self._conf / 'postgresql.conf'}"]
-        self._process, self._files = self.scratch.start(command)
+        self._launch()
         while not self._answers():
-            if not self._process.running:
+            if not self.running:
                 raise self._ended()
             self.scratch.watch()
             time.sleep(TICK)
+
+    def rest(self) -> None:
+        """Stop it cleanly, with all written to its files; `start` wakes it. Raises Failed(start_failed)."""
+        if self._process is None:
+            return
+        os.kill(self._process.pid, signal.SIGINT)
+        while self.running:
+            self.scratch.watch()
+            time.sleep(TICK)
+        if self._process.started.returncode:
+            raise self._ended()
+
+    @property
+    def running(self) -> bool:
+        """Whether its main process lives."""
+        return self._process is not None and self._process.running
+
+    def _launch(self) -> None:
+        command = [self.program("postgres"), "-D", str(self.scratch.data)]
+        command += ["-c", f"config_file={self._conf / 'postgresql.conf'}"]
+        # Where we are killed, it is not: ended by request, it gives back its shared memory.
+        self._process, files = self.scratch.start(command, parent_death=signal.SIGQUIT)
+        self._files.append(files)
 
     def stop(self) -> None:
         """Stop it at once: what it holds is thrown away."""
@@ -212,7 +241,7 @@ class Server:
 
     def log(self) -> str:
         """What it said."""
-        return "" if self._files is None else self._files.err.read_text(encoding="utf-8", errors="replace")
+        return "".join(files.err.read_text(encoding="utf-8", errors="replace") for files in self._files)
 
     def restored_segments(self) -> list[str]:
         """The WAL segments that recovery fetched from the archive, in order."""
@@ -224,27 +253,28 @@ class Server:
         return why_it_ended(self.log())
 
     def _answers(self) -> bool:
-        for name in dict.fromkeys((self.admin, ADMIN, self.scratch.user or "")):
+        for name in dict.fromkeys((self.admin, ADMIN, self.scratch.user or ADMIN)):
             try:
-                psycopg.connect(
+                with psycopg.connect(
                     host=str(self.socket), port=self.port, dbname=_MAINTENANCE, user=name, connect_timeout=2
-                ).close()
+                ) as connection:
+                    ruler = connection.info.parameter_status("is_superuser") == "on"
             except psycopg.OperationalError as error:
-                if "does not exist" in str(error):
+                if any(sign in str(error) for sign in _NO_LOGIN):
                     continue
                 return False
-            self.admin = name
-            return True
-        if (owner := self._bootstrap_owner()) is None:
+            if ruler:
+                self.admin = name
+                return True
+        if self._asked_for_owner or (owner := self._bootstrap_owner()) is None:
             raise Failed(Why.START_FAILED, "no superuser of the restored cluster is known")
         self.admin = owner
         return False
 
     def _bootstrap_owner(self) -> str | None:
         """The name of the first superuser, by the single-user mode of a server that was stopped meanwhile."""
-        if self._process is None:
-            return None
-        self._process.stop(signal.SIGINT, STOP_SECONDS)
+        self._asked_for_owner = True
+        self.rest()
         question = self._conf / "question"
         question.write_text("SELECT rolname FROM pg_catalog.pg_roles WHERE oid = 10\n", encoding="ascii")
         self.scratch.give(question)
@@ -252,9 +282,7 @@ class Server:
         command += ["-c", f"config_file={self._conf / 'postgresql.conf'}", _MAINTENANCE]
         ran = self.scratch.run(command, stdin=question)
         found = re.search(r'rolname = "([^"]+)"', ran.out.decode(errors="replace"))
-        command = [self.program("postgres"), "-D", str(self.scratch.data)]
-        command += ["-c", f"config_file={self._conf / 'postgresql.conf'}"]
-        self._process, self._files = self.scratch.start(command)
+        self._launch()
         return found[1] if found else None
 
     def _write(self, settings: Mapping[str, str]) -> None:
@@ -282,11 +310,3 @@ class Server:
 
 _MAINTENANCE = "template1"
 """In every cluster; a restored one may have no database `postgres`."""
-
-
-def _no_way_out(scratch: Scratch) -> None:
-    """No link leads out of the scratch folder: a tablespace or pg_wal of production must not be written to."""
-    links = [scratch.data / "pg_wal", *(scratch.data / "pg_tblspc").glob("*")]
-    for link in links:
-        if link.is_symlink() and not Path(link.resolve()).is_relative_to(scratch.path.resolve()):
-            raise Failed(Why.CANNOT_TEST, "a tablespace of the restored cluster lies outside of the place of the test")

@@ -43,6 +43,17 @@ _SIGNS: tuple[tuple[str, Why, str], ...] = (
     ),
     ("incorrect checksum in control file", Why.UNREADABLE, "the control file is damaged"),
     ("invalid data in file", Why.UNREADABLE, "a file that recovery begins with is damaged"),
+    (
+        "is an incremental backup, not a data directory",
+        Why.CANNOT_TEST,
+        "it is an incremental backup of pg_basebackup: put it together with pg_combinebackup first",
+    ),
+    (
+        "resource manager with ID",
+        Why.CANNOT_TEST,
+        "an extension has WAL of its own, and libraries of the restored cluster are never loaded here",
+    ),
+    ("could not restore file", Why.TOOL_FAILED, "the program that fetches WAL can't be started, or was ended"),
     ("PANIC:", Why.CORRUPT, "recovery ended in a panic: WAL or data are damaged"),
     ("invalid page in block", Why.CORRUPT, "a page is damaged"),
 )

@@ -1,8 +1,10 @@
-"""Odoo databases on real servers, looked into as into a restored copy."""
+"""Odoo databases on real servers, looked into as into a restored copy; and places to restore into."""
 
 from __future__ import annotations
 
 import json
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +16,9 @@ import psycopg
 import pytest
 
 from closewatch.books.sample import sample
+from closewatch.core.deadline import Deadline
 from closewatch.engines.postgres import PostgresServer
+from closewatch.restores.scratch import Scratch
 from closewatch.restores.verify.books import Books
 from closewatch.restores.verify.ledger import look
 
@@ -64,3 +68,24 @@ def copy(postgres_server: PostgresServer, database: Callable[..., str]) -> Calla
         return Copy(postgres_server, name)
 
     return make
+
+
+@pytest.fixture
+def scratch_parent() -> Iterator[Path]:
+    """A folder with a short name that anybody may reach."""
+    with tempfile.TemporaryDirectory(prefix="cw-", dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def scratch(scratch_parent: Path) -> Iterator[Scratch]:
+    """The place of a restore test."""
+    with Scratch.create(
+        scratch_parent,
+        disk=2 * 1024**3,
+        deadline=Deadline.after(60),
+        stop=threading.Event(),
+        progress=lambda phase, share: None,
+    ) as made:
+        yield made

@@ -15,8 +15,9 @@ from typing import Any
 
 from closewatch.restores.origins.base import Backup, Moment, Window
 from closewatch.restores.origins.recovery import settings_for
-from closewatch.restores.scratch import Ran, Scratch
+from closewatch.restores.scratch import Scratch
 from closewatch.restores.why import Failed, Why
+from closewatch.sources.tool import Ran
 
 DONE = "DONE"
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
@@ -58,11 +59,23 @@ class Barman:
 
     def restore(self, backup: Backup, to: Moment, scratch: Scratch) -> Mapping[str, str]:
         """Fill the data folder. Raises Failed."""
-        ran = self._run(scratch, "recover", "--get-wal", self._server, backup.id, str(scratch.data))
+        moved = [
+            f"--tablespace={name}:{scratch.folder(f'tablespace-{oid}')}" for name, oid in self._spaces(backup, scratch)
+        ]
+        ran = self._run(scratch, "recover", "--get-wal", *moved, self._server, backup.id, str(scratch.data))
         if ran.code:
             raise Failed(Why.UNREADABLE, f"barman recover ended with {ran.code}")
         get = shlex.join([*self._command, "get-wal", self._server])
         return settings_for(f'{get} %f > "%p"', to)
+
+    def _spaces(self, backup: Backup, scratch: Scratch) -> list[tuple[str, str]]:
+        """Names and numbers of the tablespaces: without another place, Barman would write to production's own."""
+        try:
+            shown = self._json(scratch, "show-backup", self._server, backup.id)[self._server]
+            found = shown.get("tablespaces") or []
+            return [(str(one["name"]), str(int(one["oid"]))) for one in found]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise Failed(Why.TOOL_FAILED, "barman's account of the backup has another form") from None
 
     def _newest(self, scratch: Scratch) -> Path | None:
         try:

@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from closewatch.restores.links import take_in
 from closewatch.restores.origins.base import Backup, Moment, Window
 from closewatch.restores.origins.recovery import settings_for
 from closewatch.restores.scratch import Scratch
@@ -75,6 +76,7 @@ class BaseBackup:
             )
             if ran.code:
                 raise Failed(Why.UNREADABLE, "a file of the backup can't be read")
+            _take_in_links(folder, scratch)
         return {} if self._wal is None else settings_for(self._command(), to)
 
     def _newest(self) -> Path | None:
@@ -119,13 +121,34 @@ def _major(folder: Path) -> int | None:
 
 
 def _unpack(folder: Path, base: Path, scratch: Scratch) -> None:
-    """The base archive and pg_wal's; archives of tablespaces have no place here."""
-    if any(re.fullmatch(r"\d+\.tar(\..+)?", path.name) for path in folder.iterdir()):
-        raise Failed(Why.CANNOT_TEST, "the backup has tablespaces as tar files")
+    """The base archive, pg_wal's, and those of tablespaces."""
     wal = sorted(folder.glob("pg_wal.tar*"))
-    for archive, to in ((base, scratch.data), *((path, scratch.data / "pg_wal") for path in wal)):
+    spaces = [(path, scratch.folder(f"tablespace-{_oid(path)}")) for path in folder.glob("*.tar*") if _oid(path)]
+    for archive, to in ((base, scratch.data), *((path, scratch.data / "pg_wal") for path in wal), *spaces):
         ran = scratch.run(["tar", "-xf", str(archive), "-C", str(to)], cwd=scratch.path)
         if ran.code:
             raise Failed(Why.UNREADABLE, "an archive of the backup is damaged or cut short")
+    for archive, to in spaces:
+        take_in(scratch, scratch.data / "pg_tblspc" / _oid(archive), to)
     shutil.copyfile(folder / MANIFEST, scratch.data / MANIFEST)
     scratch.give(scratch.data / MANIFEST)
+
+
+def _oid(archive: Path) -> str:
+    """The number of the tablespace whose archive this is; empty where it is another."""
+    found = re.fullmatch(r"(\d+)\.tar(\.[a-z0-9]+)?", archive.name)
+    return found[1] if found else ""
+
+
+def _take_in_links(folder: Path, scratch: Scratch) -> None:
+    """Copy what a plain backup keeps elsewhere: its tablespaces, and its WAL where that has a place of its own."""
+    links = [scratch.data / "pg_wal", *(scratch.data / "pg_tblspc").glob("*")]
+    for link in links:
+        if not link.is_symlink():
+            continue
+        source = folder / link.relative_to(scratch.data)
+        to = scratch.folder(f"tablespace-{link.name}")
+        ran = scratch.run(["cp", "-a", "--no-preserve=ownership", f"{source}/.", str(to)], cwd=scratch.path)
+        if ran.code:
+            raise Failed(Why.UNREADABLE, "a tablespace of the backup can't be read")
+        take_in(scratch, link, to)

@@ -15,9 +15,10 @@ from typing import Any
 
 from closewatch.restores.origins.base import Backup, Moment, Window
 from closewatch.restores.origins.recovery import settings_for
-from closewatch.restores.scratch import Ran, Scratch
+from closewatch.restores.scratch import Scratch
 from closewatch.restores.toolerrors import pgbackrest_errors, pgbackrest_failure
 from closewatch.restores.why import Failed, Why
+from closewatch.sources.tool import Ran
 
 
 class Pgbackrest:
@@ -64,6 +65,7 @@ class Pgbackrest:
         tablespaces = scratch.folder("tablespaces")
         command = [*self._own(scratch), f"--repo={self._repo}", f"--set={backup.id}", "--type=none"]
         command += [f"--tablespace-map-all={tablespaces}", "--archive-mode=off"]
+        command += ["--no-link-all", "--reset-link-map"]  # else the configuration could lead out of the folder
         self._run([*command, f"--process-max={self._processes}", "restore"], scratch)
         get = shlex.join([*self._own(scratch), f"--repo={self._repo}", "--no-archive-async", "archive-get"])
         return settings_for(f'{get} %f "%p"', to)
