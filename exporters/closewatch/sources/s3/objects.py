@@ -1,4 +1,4 @@
-"""Which objects lie below a prefix, with their versions and delete markers, as far as a bounded number of requests goes.
+"""Which objects lie below a prefix, with their versions and delete markers, by a bounded number of requests.
 
 What was not looked at is said (`gaps`): that a name is missing from there means nothing. A long listing goes on in the
 next look where this one ended. Without the right to list versions, the current objects are listed alone.

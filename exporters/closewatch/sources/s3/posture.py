@@ -202,7 +202,10 @@ class Asker:
             count += len(told.value.get("Uploads") or ())
             if not told.value.get("IsTruncated") or not told.value.get("NextKeyMarker"):
                 break
-            ask |= {"KeyMarker": told.value["NextKeyMarker"], "UploadIdMarker": told.value.get("NextUploadIdMarker", "")}
+            ask |= {
+                "KeyMarker": told.value["NextKeyMarker"],
+                "UploadIdMarker": told.value.get("NextUploadIdMarker", ""),
+            }
         return count, Told({})
 
     def _held(self, name: str, *, locked: bool) -> Held:
