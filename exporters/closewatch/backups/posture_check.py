@@ -145,7 +145,7 @@ class Posture:
         for name, one in look.objects.current.items():
             if keep(name):
                 of = held.get(name)
-                objects[name] = Kept(one.size, one.tag, one.at, of and of.until, of and of.checksum)
+                objects[name] = Kept(one.size, one.tag, one.at, of.until if of else None, of.checksum if of else None)
         hidden = {one.name: (one.at, one.made) for one in look.objects.markers.values() if keep(one.name)}
         freed = frozenset(one.name for one in held.values() if one.until is None and one.unsure is None)
         return View(

@@ -76,7 +76,7 @@ def compare(before: View, now: View, retention: float | None) -> tuple[list[Find
     usual = statistics.median(before.deletions) if before.deletions else 0
     if len(early) > max(BURST, TIMES_USUAL * usual):
         found.append(Finding("delete_burst", "deletions", str(int(usual)), str(len(early))))
-    return found + _weakened(before.state, now.state) + _shortened(before, now), len(early)
+    return [*found, *_weakened(before.state, now.state), *_shortened(before, now)], len(early)
 
 
 def _due(kept: Kept, days: float | None, at: float) -> bool | None:
@@ -99,9 +99,9 @@ def _gone(name: str, before: View, now: View, days: float | None) -> bool:
 def _hidden(before: View, now: View, days: float | None) -> Iterable[str]:
     """What was deleted since the last look, and was not known one by one."""
     for name, (at, made) in now.hidden.items():
-        if name not in before.objects and at > before.at and made is not None:
-            if _due(Kept(0, "", made), days, at) is False:
-                yield name
+        new = name not in before.objects and at > before.at
+        if new and made is not None and _due(Kept(0, "", made), days, at) is False:
+            yield name
 
 
 def _changed(before: View, now: View, days: float | None) -> Iterable[Finding]:

@@ -80,9 +80,11 @@ class Walker:
         self.found = Objects()
 
     def walk(self, way: Walk, cursor: str = "") -> None:
-        """Look; a walk without * begins after `cursor`, where an earlier one ended."""
+        """Look; a walk through all names begins after `cursor`, where an earlier one ended."""
+        all_names = not way.folders and not way.begin
         for folder in self._down("", way.folders):
-            self._list(folder + way.begin, deep=way.deep, cursor=cursor if not way.folders else "")
+            last = self._list(folder + way.begin, deep=way.deep, cursor=cursor if all_names else "")
+            self.found.cursor = last if all_names else ""
 
     def _down(self, folder: str, left: tuple[str, ...]) -> Iterator[str]:
         if not left:
@@ -113,7 +115,8 @@ class Walker:
         self.found.gaps.append((max(found, default=folder) + END, folder + END))
         return found
 
-    def _list(self, begin: str, *, deep: bool, cursor: str) -> None:
+    def _list(self, begin: str, *, deep: bool, cursor: str) -> str:
+        """Gives the name where it had to end; empty where that was the last."""
         ask: dict[str, Any] = {"Prefix": self._prefix + begin, **({} if deep else {"Delimiter": "/"})}
         if cursor:
             self.found.gaps.append(("", cursor))
@@ -122,13 +125,13 @@ class Walker:
         for _ in range(PAGES):
             page = self._page(ask)
             if page is None:
-                self.found.gaps.append((last or begin, begin + END) if last else ("", begin + END))
-                return
+                self.found.gaps.append((last, begin + END))
+                return ""
             last = self._take(page) or last
             if not self._next(page, ask):
-                return
+                return ""
         self.found.gaps.append((last, begin + END))
-        self.found.cursor = last
+        return last
 
     def _page(self, ask: dict[str, Any]) -> Page | None:
         """With versions where that is allowed, from the first page on; else without."""
