@@ -91,15 +91,10 @@ def public(answers: Mapping[str, Told]) -> bool | None:
     acl = False if block.get("IgnorePublicAcls") else _acl(answers["ownership"], answers["acl"])
     if policy or acl:
         return None if answers["block"].unsure not in {None, "not_implemented"} else True
-    if policy is None or acl is None:
-        return False if outside.value is not None and _only_not_implemented(answers) else None
-    return False
-
-
-def _only_not_implemented(answers: Mapping[str, Told]) -> bool:
-    """Where the service doesn't know the question, there is nothing that could let anybody in but what was tried."""
-    asked = [answers[name].unsure for name in ("policy", "acl")]
-    return all(unsure in {None, "not_implemented"} for unsure in asked)
+    open_questions = [answers[name].unsure for name, found in (("policy", policy), ("acl", acl)) if found is None]
+    # Where a service doesn't know the question, nothing could let anybody in but what was tried.
+    tried = outside.value is not None and all(unsure == "not_implemented" for unsure in open_questions)
+    return False if tried or not open_questions else None
 
 
 def _policy(told: Told) -> bool | None:

@@ -171,8 +171,8 @@ class Posture:
 
 
 def _written(name: str, one: Kept, old: Kept | None, view: View) -> dict[str, Any]:
-    """As it stands in the record; of the same version, the lock and checksum that were read before."""
-    same = old is not None and (old.size, old.tag, int(old.at * 1000)) == (one.size, one.tag, int(one.at * 1000))
+    """As it stands in the record; of the same content, the lock and checksum that were read before."""
+    same = old is not None and (old.size, old.tag) == (one.size, one.tag)
     until = one.until if one.until is not None or not same or name in view.freed or old is None else old.until
     checksum = one.checksum if one.checksum is not None or not same or old is None else old.checksum
     written: dict[str, Any] = {"name": name, "size": one.size, "tag": one.tag, "at_ms": int(one.at * 1000)}

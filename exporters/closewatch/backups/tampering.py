@@ -161,14 +161,14 @@ def _default(days: int | None, days_now: int | None, mode: str | None, mode_now:
 
 
 def _shortened(before: View, now: View) -> Iterable[Finding]:
-    """Locks of single objects: a retention that ends earlier than it did, of the same version."""
+    """Locks of single objects: a retention that ends earlier than it did, of the same content."""
     for name, old in before.objects.items():
         new = now.objects.get(name)
-        if new is None or new.at != old.at or old.until is None or old.until <= now.at:
+        if new is None or (new.size, new.tag) != (old.size, old.tag) or old.until is None or old.until <= now.at:
             continue
         if name in now.freed:
             yield Finding("retention_shortened", name, str(int(old.until)), "none")
-        elif new.until is not None and new.until < old.until:
+        elif new.until is not None and new.until < old.until - 1.0:
             yield Finding("retention_shortened", name, str(int(old.until)), str(int(new.until)))
 
 
