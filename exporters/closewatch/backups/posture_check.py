@@ -22,7 +22,7 @@ from closewatch.backups.layouts import Layout, layout, listed
 from closewatch.backups.posture_settings import PostureSettings
 from closewatch.backups.tampering import Finding, Kept, View
 from closewatch.core.checks import Check, Result, Task, Verdict
-from closewatch.core.reasons import Reason, Unavailable
+from closewatch.core.reasons import Unavailable
 from closewatch.sources.aside import Aside
 from closewatch.sources.s3.client import Access
 from closewatch.sources.s3.objects import Walk
@@ -66,8 +66,6 @@ class Posture:
             look = self._aside.run(lambda: self._look(task, last.get("base", {})), task.deadline)
         except Unavailable as failure:
             return Verdict(Result.UNKNOWN, self._kept(last), failure.reason.value)
-        if not look.objects.current and look.answers["objects_v2"].unsure and look.answers["object_versions"].unsure:
-            return Verdict(Result.UNKNOWN, self._kept(last), Reason.PERMISSION.value)
         task.progress("compare", None)
         payload, findings = self._judged(look, last, time.time())
         if findings:

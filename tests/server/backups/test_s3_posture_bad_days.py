@@ -14,9 +14,9 @@ from closewatch.core.checks import Cancelled, Task, Verdict
 from closewatch.core.deadline import Deadline
 from closewatch.core.targets import Target
 from closewatch.kinds import load
-from tests.server.backups.test_s3_bad_days import SECRET, cut_off, drip, error, garbage, half, hang
-from tests.server.backups.test_s3_bad_days import stand_in as stand_in
-from tests.server.backups.test_s3_bad_days import target as target
+from tests.server.backups.test_s3_bad_days import SECRET, cut_off, drip, error, garbage, half, hang, stand_in, target
+
+__all__ = ["stand_in", "target"]
 
 pytestmark = pytest.mark.server
 

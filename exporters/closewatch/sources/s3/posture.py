@@ -112,6 +112,7 @@ class Asker:
         self._client: Any = None
         self._lost = 0
         self._first: Unavailable | None = None
+        self._latest: Unavailable | None = None
         self._heard = False
         self._why: dict[str, Unsure] = {}
 
@@ -136,6 +137,8 @@ class Asker:
             for way in ways:
                 walker.walk(way, cursor)
             seen = walker.found
+            if not seen.current and len(self._why) > 1 and self._latest is not None:
+                raise self._latest
             for name in ("list_object_versions", "list_objects_v2"):
                 answers[name.removeprefix("list_")] = Told({}, self._why.get(name))
             texts = {name: self._text(name) for name in seen.current if read(name)}
@@ -169,7 +172,7 @@ class Asker:
     def _unsure(self, error: Exception) -> Unsure:
         """Why there is no answer to one question. Raises Unavailable where there will be none to any."""
         failure, said = unavailable(error), code(error)
-        self._first = self._first or failure
+        self._latest, self._first = failure, self._first or failure
         if failure.reason in _FATAL or said in _NO_BUCKET:
             raise failure
         self._lost = self._lost + 1 if failure.reason in _LOST else 0
