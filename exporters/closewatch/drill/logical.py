@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,6 @@ from closewatch.drill.cases import Cases, NotHere, Plan, aged, by_dump, cut, fli
 from closewatch.drill.stage import Stage
 
 cases = Cases()
-
-
-def _plain(stage: Stage, change: tuple[bytes, bytes] | None = None) -> Plan:
-    """A plain dump in which one thing is changed."""
-    copy = stage.copy(stage.dumps / "p" / "books.sql")
-    if change is not None:
-        text = copy.read_bytes()
-        found, new = re.search(change[0], text, re.MULTILINE), change[1]
-        assert found is not None, change[0]
-        copy.write_bytes(text[: found.start()] + found.expand(new) + text[found.end() :])
-        aged(copy)
-    return by_dump(copy.parent)
 
 
 def _zip(place: Path, **more: Any) -> Plan:
@@ -239,7 +226,7 @@ def _healthy_all(stage: Stage) -> Plan:
 
 HEALTHY = {
     "a custom dump, with all that belongs to it": _healthy_all,
-    "a plain dump": lambda stage: _plain(stage),
+    "a plain dump": lambda stage: by_dump(stage.dumps / "p"),
     "a directory dump": lambda stage: by_dump(stage.dumps / "d"),
     "a tar dump": lambda stage: by_dump(stage.dumps / "t"),
     "Odoo's zip with its filestore": _healthy_zip,

@@ -190,7 +190,7 @@ def _readable(folder: Path) -> None:
         os.chmod(place, os.stat(place).st_mode | 0o055)  # noqa: PTH101, PTH116 - many
         for file in files:
             path = Path(place) / file
-            if not path.is_symlink() and path.is_file() and path.suffix not in {".log"}:
+            if not path.is_symlink() and path.is_file() and path.suffix != ".log":
                 path.chmod(path.stat().st_mode | 0o044)
 
 

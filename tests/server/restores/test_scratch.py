@@ -54,7 +54,7 @@ def create(parent: Path, *, disk: int = 100 * MIB, seconds: float = 30.0, stop: 
 def shared_memory() -> set[str]:
     """What System V and POSIX shared memory there is."""
     lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-    return {line.split()[1] for line in lines} | {path.name for path in Path("/dev/shm").iterdir()}  # noqa: S108
+    return {line.split()[1] for line in lines} | {path.name for path in Path("/dev/shm").iterdir()}
 
 
 def gone(path: Path) -> bool:
@@ -190,7 +190,9 @@ def test_two_at_once(scratch_parent: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_nothing_is_left_when_we_are_ended(scratch_parent: Path, number: signal.Signals) -> None:
     before = shared_memory()
-    ours = subprocess.Popen([sys.executable, "-c", RUNS_A_SERVER, str(scratch_parent)], stdout=subprocess.PIPE, text=True)
+    ours = subprocess.Popen(
+        [sys.executable, "-c", RUNS_A_SERVER, str(scratch_parent)], stdout=subprocess.PIPE, text=True
+    )
     assert ours.stdout is not None
     path = Path(ours.stdout.readline().strip())
     assert path.is_relative_to(scratch_parent)

@@ -23,8 +23,9 @@ from closewatch.restores.why import Failed, Why
 from closewatch.sources.folder import Folder
 
 if TYPE_CHECKING:
-    from closewatch.restores.scratch import Ran, Scratch
+    from closewatch.restores.scratch import Scratch
     from closewatch.restores.server import Server
+    from closewatch.sources.tool import Ran
 
 RESTORED = "snapshot"
 MOST = 1000
