@@ -212,6 +212,7 @@ class Server:
                 user=self.admin,
                 autocommit=True,
                 connect_timeout=10,
+                client_encoding="utf8",  # else a database in SQL_ASCII would answer in bytes
                 options="-c statement_timeout=0 -c lock_timeout=0",
                 application_name="closewatch",
             )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -41,7 +41,9 @@ with Scratch.create(
 """
 
 
-def create(parent: Path, *, disk: int = 100 * MIB, seconds: float = 30.0, stop: threading.Event | None = None):  # type: ignore[no-untyped-def]
+def create(
+    parent: Path, *, disk: int = 100 * MIB, seconds: float = 30.0, stop: threading.Event | None = None
+) -> contextlib.AbstractContextManager[Scratch]:
     return Scratch.create(
         parent,
         disk=disk,
@@ -54,15 +56,16 @@ def create(parent: Path, *, disk: int = 100 * MIB, seconds: float = 30.0, stop: 
 def shared_memory() -> set[str]:
     """What System V and POSIX shared memory there is."""
     lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-    return {line.split()[1] for line in lines} | {path.name for path in Path("/dev/shm").iterdir()}  # noqa: S108
+    return {line.split()[1] for line in lines} | {path.name for path in Path("/dev/shm").iterdir()}
 
 
 def gone(path: Path) -> bool:
-    return not path.exists() and not any(
-        os.readlink(f"/proc/{entry}/cwd").startswith(str(path))
-        for entry in os.listdir("/proc")
-        if entry.isdigit() and os.path.exists(f"/proc/{entry}/cwd")
-    )
+    """Whether neither the folder is there nor a process that works in it."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if str((entry / "cwd").readlink()).startswith(f"{path}/"):
+                return False
+    return not path.exists()
 
 
 def test_what_a_program_says_and_how_it_ends(scratch: Scratch) -> None:
@@ -190,7 +193,9 @@ def test_two_at_once(scratch_parent: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_nothing_is_left_when_we_are_ended(scratch_parent: Path, number: signal.Signals) -> None:
     before = shared_memory()
-    ours = subprocess.Popen([sys.executable, "-c", RUNS_A_SERVER, str(scratch_parent)], stdout=subprocess.PIPE, text=True)
+    ours = subprocess.Popen(
+        [sys.executable, "-c", RUNS_A_SERVER, str(scratch_parent)], stdout=subprocess.PIPE, text=True
+    )
     assert ours.stdout is not None
     path = Path(ours.stdout.readline().strip())
     assert path.is_relative_to(scratch_parent)
@@ -204,10 +209,11 @@ def test_nothing_is_left_when_we_are_ended(scratch_parent: Path, number: signal.
     assert list(scratch_parent.iterdir()) == []
 
 
-def test_a_link_is_never_followed_to_give_a_file_away(scratch: Scratch) -> None:
-    with tempfile.NamedTemporaryFile() as foreign:
-        owner = os.stat(foreign.name).st_uid
-        folder = scratch.folder("restored")
-        (folder / "server.key").symlink_to(foreign.name)
-        scratch.give(folder)
-        assert os.stat(foreign.name).st_uid == owner
+def test_a_link_is_never_followed_to_give_a_file_away(scratch: Scratch, tmp_path: Path) -> None:
+    foreign = tmp_path / "key"
+    foreign.touch()
+    owner = foreign.stat().st_uid
+    folder = scratch.folder("restored")
+    (folder / "server.key").symlink_to(foreign)
+    scratch.give(folder)
+    assert foreign.stat().st_uid == owner
