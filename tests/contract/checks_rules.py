@@ -48,12 +48,17 @@ OWN = {
     "OdooJobsSlow": {"method"},
     **{f"Certificate{what}": {"source", "certificate"} for what in ("Expiring", "Invalid", "NotReloaded")},
     "BackupShrunk": {"type"},
+    "BackupSlow": {"type"},
+    "BackupTampering": {"sign"},
     "ClosewatchTargetMissing": {"kind"},
     "ClosewatchTargetUnreadable": {"kind"},
     "ClosewatchCollectorFailing": {"kind", "collector"},
     "ClosewatchResultsTooOld": {"kind", "collector"},
     "ClosewatchDatabaseUnwatched": {"kind", "reason"},
     "ClosewatchNotificationsFailing": {"integration"},
+    "ClosewatchCheckSilent": {"check"},
+    "ClosewatchCheckInconclusive": {"check"},
+    "ClosewatchRecordsNotCopied": {"copy"},
 }
 """The labels by which an alert of a target is several; nothing else of a series may make an alert of its own."""
 ALLOWED = {
@@ -64,7 +69,8 @@ ALLOWED = {
 }
 LAYERS = {
     "postgresql": "database", "pgbouncer": "database", "odoo": "application", "redis": "cache",
-    "certificates": "ingress", "backups": "storage", "closewatch": "platform",
+    "certificates": "ingress", "backups": "storage", "buckets": "storage", "recovery": "storage",
+    "restores": "storage", "closewatch": "platform",
 }  # fmt: skip
 ANNOTATIONS = {"summary", "description", "impact", "runbook_url", "dashboard_url"}
 SCRAPE = {"job", "instance", "pod", "namespace", "container", "endpoint", "service", "node"}

@@ -7,6 +7,7 @@ reads ranges; `formats` says what a file is; `judge` says whether that is a good
 """
 
 from closewatch.backups.age import AGE
+from closewatch.backups.bucket import BUCKET
 from closewatch.core.collectors import Collector
 
-COLLECTORS: tuple[Collector, ...] = (AGE,)
+COLLECTORS: tuple[Collector, ...] = (AGE, BUCKET)

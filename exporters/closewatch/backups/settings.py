@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from closewatch.backups.posture_settings import PostureSettings
+from closewatch.core.checks import Check
 from closewatch.core.collectors import Collector
 from closewatch.core.secrets import Secret
 from closewatch.core.settings import ConfigPath, Model, NoEcho, TargetSettings
@@ -144,6 +146,10 @@ class BackupsTarget(TargetSettings):
     s3: S3Place | None = Field(None, description="Objects in a bucket.")
     pgbackrest: PgbackrestPlace | None = Field(None, description="Backups of pgBackRest.")
     every: float = Field(300.0, ge=1, le=3600, description="Seconds between two looks at the place.")
+    posture: PostureSettings | None = Field(
+        None,
+        description="Watch how the bucket is protected, and signs of tampering, by `closewatch work`; off without.",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> BackupsTarget:
@@ -153,9 +159,24 @@ class BackupsTarget(TargetSettings):
             raise ValueError(f"name one place: folder, s3 or pgbackrest; {said}. Two places are two targets")
         return self
 
+    @model_validator(mode="after")
+    def _posture_of_a_bucket(self) -> BackupsTarget:
+        if self.posture is not None and self.s3 is None:
+            raise ValueError("posture is that of a bucket: it belongs to s3")
+        return self
+
     def asked(self, collectors: Sequence[Collector]) -> tuple[Collector, ...]:
-        """All of them, as often as is configured."""
-        return tuple(replace(one, every=self.every) for one in collectors)
+        """All of them, as often as is configured; what a check records, where there is the check."""
+        there = {"", *(check.name for check in self.checks())}
+        return tuple(replace(one, every=self.every) for one in collectors if one.recorded in there)
+
+    def checks(self) -> tuple[Check, ...]:
+        """What `closewatch work` looks at."""
+        if self.s3 is None or self.posture is None:
+            return ()
+        from closewatch.backups.posture_check import check  # noqa: PLC0415 - botocore is an extra
+
+        return (check(self.s3, self.posture, self.name),)
 
     def source(self, above: Source | None) -> Source:
         """Asked aside, by its own kind of client."""

@@ -17,7 +17,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 NEWEST = 4
 UNMARKED = (1, 2, 3)
@@ -158,20 +158,23 @@ def verify(entries: Iterable[Entry]) -> Iterator[Chain]:
             journal = _Journal()
         if chain is None or (chain.journal, chain.prefix) != entry.chain:
             if chain is not None:
-                yield chain
+                yield _done(chain)
             chain = Chain(*entry.chain)
             before = "" if entry.secured else journal.last.get(entry.prefix, "")
         _add(chain, entry, before, journal)
         before = journal.last[entry.prefix] = entry.hash
     if chain is not None:
-        yield chain
+        yield _done(chain)
+
+
+def _done(chain: Chain) -> Chain:
+    if chain.head is not None:
+        chain.head = replace(chain.head, lines=())
+    return chain
 
 
 def _add(chain: Chain, entry: Entry, before: str, journal: _Journal) -> None:
-    chain.head = Entry(
-        entry.id, entry.journal, entry.company, entry.prefix, entry.number, entry.secured, entry.date, entry.name,
-        entry.hash,
-    )  # fmt: skip
+    chain.head = entry
     if chain.bad is not None:
         chain.skipped += 1
         return

@@ -238,6 +238,10 @@ def _masters(name: str, born: dt.datetime) -> Iterator[tuple[str, list[dict[str,
             for each, kind in zip(ids, _KINDS, strict=True)
         ],
     )
+    yield from _system(name, stamps)
+
+
+def _system(name: str, stamps: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     modules = (("base", "18.0.1.3"), ("web", "18.0.1.0"), ("mail", "18.0.1.15"), ("account", "18.0.1.3"))
     yield (
         "ir_module_module",
@@ -248,7 +252,7 @@ def _masters(name: str, born: dt.datetime) -> Iterator[tuple[str, list[dict[str,
         + [{"id": len(modules) + 1, "name": "crm", "state": "uninstalled", "latest_version": None}],
     )
     identity = uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.example.com")
-    yield "ir_config_parameter", [{"id": 1, "key": "database.uuid", "value": str(identity)} | stamps]
+    yield "ir_config_parameter", [{"id": 1, "key": "database.uuid", "value": str(identity), **stamps}]
 
 
 def _attachment(id: int, file: str, size: int, born: dt.datetime) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from closewatch import __version__
-from closewatch.cli import records, work
+from closewatch.cli import drill, records, work
 from closewatch.cli.common import ConfigFile, ConfigOption, LogFormat, LogLevel, fail, quiet_log
 from closewatch.core.deadline import Deadline
 from closewatch.core.problems import ConfigError
@@ -27,6 +27,7 @@ runbooks = typer.Typer(help="The runbooks that the alerts point to.", no_args_is
 main.add_typer(rules, name="rules")
 main.add_typer(runbooks, name="runbooks")
 main.add_typer(records.app, name="records")
+main.add_typer(drill.app, name="drill")
 main.command()(work.work)
 main.command("restore-test")(work.restore_test)
 

@@ -18,6 +18,7 @@ from closewatch.engines.process import EngineError
 
 LOAD = "CREATE TABLE load (n bigint PRIMARY KEY, at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp())"
 PAUSE = 0.02
+DATABASE = "odoo_books"
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class Ground:
     def __init__(self, run: RunFolder, binaries: PostgresBinaries, pgbackrest: str | None, name: str = "books") -> None:
         self.run = run
         self.pgbackrest = pgbackrest
-        self.database = f"odoo_{name}"
+        self.database = DATABASE
         self.server = PostgresServer.create(run, binaries, f"{name}-cluster")
         self.wal = run.folder(f"{name}-wal", private_to=run.user)
         self.config = run.path / f"{name}-pgbackrest.conf"

@@ -7,16 +7,22 @@ almost no environment, no standard input. Where we are killed, it ends by itself
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import os
 import selectors
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, Self
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Self
 
 from closewatch.core.secrets import known
 from closewatch.restores.why import Failed, Why
+
+if TYPE_CHECKING:
+    from closewatch.restores.scratch import Scratch
 
 CHUNK = 256 * 1024
 ERRORS = 64 * 1024
@@ -104,6 +110,38 @@ def _take(pipe: IO[bytes]) -> bytes | None:
         return os.read(pipe.fileno(), CHUNK)
     except BlockingIOError:
         return None
+
+
+def folder(scratch: Scratch, name: str) -> Path:
+    """A new folder of that name, or of that name with a number."""
+    for number in itertools.count():
+        with contextlib.suppress(FileExistsError):
+            return scratch.folder(f"{name}{number or ''}")
+    raise AssertionError
+
+
+def near(path: Path, to: Path, scratch: Scratch) -> Path:
+    """A file or folder that the programs can read: as it is, or a copy where they run as another user than we."""
+    if scratch.user is None:
+        return path
+    try:
+        if path.is_dir():
+            to.mkdir()
+            for one in path.iterdir():
+                shutil.copyfile(one, to / one.name)
+        else:
+            shutil.copyfile(path, to)
+    except OSError as error:
+        raise unwritten(error) from None
+    scratch.give(to)
+    return to
+
+
+def unwritten(error: OSError) -> Failed:
+    """Why something could not be written to the place of the test."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return Failed(Why.NO_SPACE)
+    return Failed(Why.ERROR, f"the place of the test: {errno.errorcode.get(error.errno or 0, 'unknown error')}")
 
 
 class Reader:

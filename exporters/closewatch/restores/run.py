@@ -122,13 +122,12 @@ def _carried_out(course: Course) -> tuple[Why | None, list[str]]:
 
 def _all_phases(course: Course) -> None:
     plan, task = course.plan, course.task
-    path = None
+    origin, path = plan.origin.make(plan), None
     try:
         with Scratch.create(
             plan.scratch, disk=plan.disk, deadline=task.deadline, stop=task.stop, progress=task.progress
         ) as scratch:
             path = scratch.path
-            origin = plan.origin.make(plan)
             with course.clock.phase(Phase.CHOOSE):
                 course.backup = _chosen(plan.take, origin.backups(scratch), course.began, plan.point.back)
                 course.window = origin.window(scratch)

@@ -133,6 +133,7 @@ class Server:
         for slot in (scratch.data / "pg_replslot").glob("*"):  # logical ones keep a server from starting
             shutil.rmtree(slot, ignore_errors=True)
         scratch.give(scratch.data)
+        scratch.data.chmod(0o700)  # a copied backup brings its own mode, which PostgreSQL may refuse
         return cls(scratch, binaries_for(major, exactly=True), settings, recovers=bool(settings))
 
     @property

@@ -114,8 +114,8 @@ class RestoresTarget(TargetSettings):
         None, description="The database that is looked into; default: all databases of a physical backup."
     )
     take: Word = Field("newest", description="Which backup: newest, random, or the name of one.")
-    point: Point = Field(Point(), description="The moment that a physical backup is recovered to.")
-    expect: Expected = Field(Expected(), description="What must come back.")
+    point: Point = Field(Point.model_validate({}), description="The moment that a physical backup is recovered to.")
+    expect: Expected = Field(Expected.model_validate({}), description="What must come back.")
     filestore: FilestoreSettings | None = Field(None, description="The attachments of `database`.")
     secrets: SecretsSettings | None = Field(None, description="An archive of secrets to try.")
     configuration: ConfigPath | None = Field(None, description="A folder or archive of configuration that must parse.")

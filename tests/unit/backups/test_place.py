@@ -98,4 +98,5 @@ def test_a_slow_store_is_read_as_far_as_time_allows():
 
 def test_each_place_has_its_own_interval():
     settings = BackupsTarget.model_validate({"kind": "backups", "name": "a", "folder": {"path": "/b"}, "every": 60})
-    assert [one.every for one in settings.asked(COLLECTORS)] == [60.0] * len(COLLECTORS)
+    asked = [one for one in COLLECTORS if not one.recorded]  # what a check records is there with the check alone
+    assert [one.every for one in settings.asked(COLLECTORS)] == [60.0] * len(asked)

@@ -202,9 +202,9 @@ class SqliteStore:
 
 
 def _end(connection: sqlite3.Connection, lease: Lease) -> bool:
-    """The row stays, so that its counter goes on."""
+    """The row stays, so that its counter goes on; nobody's now, as a lease is for one record."""
     done = connection.execute(
-        f"UPDATE lease SET until = 0 WHERE {_OF} AND counter = ? AND owner = ?",  # noqa: S608 - no value in it
+        f"UPDATE lease SET until = 0, owner = '' WHERE {_OF} AND counter = ? AND owner = ?",  # noqa: S608 - no value in it
         (*_key(lease.chain), lease.counter, lease.owner),
     )
     return done.rowcount == 1

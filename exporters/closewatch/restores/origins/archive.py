@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from closewatch.backups.archives import is_tar
 from closewatch.restores.origins import unpacked
-from closewatch.restores.origins.loading import LOADER, beforehand, prepare
+from closewatch.restores.origins.loading import LOADER, Schemas, beforehand, prepare
 from closewatch.restores.origins.script import Script
+from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _LEFT_OUT = re.compile(
     rb"\d+; \d+ \d+ (COMMENT - )?(EVENT TRIGGER|PUBLICATION|SUBSCRIPTION|USER MAPPING|SECURITY LABEL|EXTENSION"
     rb"|DATABASE|ACL|DEFAULT ACL|PROCEDURAL LANGUAGE)\b"
 )
-_SCHEMA = re.compile(rb"\d+; \d+ \d+ SCHEMA - (.*) [^ ]*$")
+_SCHEMA = re.compile(rb"\d+; \d+ \d+ SCHEMA - (.*)")
 _SAID = (
     (
         rb"unsupported version|unrecognized configuration parameter",
@@ -51,8 +52,8 @@ _SAID = (
 
 def load(path: Path, server: Server, database: str, jobs: int, scratch: Scratch) -> None:
     """Load an archive into an empty database. Raises Failed."""
-    folder = scratch.folder(WORK)
-    program = str(server.program("pg_restore"))
+    folder = new_folder(scratch, WORK)
+    program = server.program("pg_restore")
     left_out = _prepare(path, program, folder, server, database, scratch)
     listed = _ask([program, "--list", str(path)], folder / "list", scratch)
     wanted = folder / "wanted"
@@ -62,17 +63,17 @@ def load(path: Path, server: Server, database: str, jobs: int, scratch: Scratch)
     command += ["-h", str(server.socket), "-p", str(server.port), "-U", LOADER, "-d", database]
     if jobs > 1 and (path.is_dir() or not is_tar(unpacked.head(path, 512))):
         command.append(f"--jobs={jobs}")
-    ran = scratch.run([*command, str(path)], phase="restore")
+    ran = scratch.run([*command, str(path)])
     if ran.code:
         scratch.need()
         raise said(ran.err)
 
 
-def _prepare(path: Path, program: str, folder: Path, server: Server, database: str, scratch: Scratch) -> set[str]:
-    """Make what the load needs beforehand; gives the schemas that are there now."""
+def _prepare(path: Path, program: str, folder: Path, server: Server, database: str, scratch: Scratch) -> Schemas:
+    """Make what the load needs beforehand."""
     text = folder / "schema.sql"
     options = ["--schema-only", "--no-owner", "--no-privileges", "--no-tablespaces", f"--file={text}"]
-    ran = scratch.run([program, *options, str(path)], phase="restore")
+    ran = scratch.run([program, *options, str(path)])
     if ran.code:
         raise said(ran.err)
     with server.connect(database) as administrator:
@@ -84,21 +85,27 @@ def _prepare(path: Path, program: str, folder: Path, server: Server, database: s
 
 
 def _ask(command: list[str], to: Path, scratch: Scratch) -> list[bytes]:
-    ran = scratch.run(command, stdout=to, phase="restore")
+    ran = scratch.run(command, stdout=to)
     if ran.code:
         raise said(ran.err)
     return to.read_bytes().splitlines(keepends=True)
 
 
-def _wanted(listed: list[bytes], schemas: set[str]) -> list[bytes]:
+def _wanted(listed: list[bytes], schemas: Schemas) -> list[bytes]:
     """The lines of the table of contents that are loaded."""
     kept = []
     for line in listed:
-        schema = _SCHEMA.match(line.rstrip(b"\n"))
-        there = schema is not None and schema[1].decode("utf-8", "replace") in schemas
+        schema = _SCHEMA.match(line)
+        there = schema is not None and _first(schema[1].decode("utf-8", "replace"), schemas) in schemas.made
         if not there and not _LEFT_OUT.match(line):
             kept.append(line)
     return kept
+
+
+def _first(text: str, schemas: Schemas) -> str | None:
+    """The schema that a line names: its owner follows after a space, and both may have spaces in them."""
+    fitting = [name for name in schemas.named if text.startswith(f"{name} ")]
+    return max(fitting, key=len, default=None)
 
 
 def said(text: bytes) -> Failed:

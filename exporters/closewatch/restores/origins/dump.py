@@ -15,6 +15,7 @@ from closewatch.restores.origins import archive, header, unpacked
 from closewatch.restores.origins.base import Backup, Window
 from closewatch.restores.origins.files import Files
 from closewatch.restores.origins.loading import load_plain
+from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.why import Failed, Why
 from closewatch.sources.store import TOC
 
@@ -78,8 +79,9 @@ def opened(path: Path, scratch: Scratch) -> tuple[Path, header.Header]:
     if not begin.startswith(format_of_dump.MAGIC) and not _is_tar_of_dump(begin):
         raise Failed(Why.UNREADABLE, "it is no dump of a database")
     if unpacked.packed(path):
-        to = scratch.folder(UNPACKED) / "dump"
-        unpacked.write(unpacked.chunks(path, scratch.need), to)
+        to = new_folder(scratch, UNPACKED) / "dump"
+        unpacked.write(unpacked.chunks(path, scratch.watch), to)
+        scratch.give(to)
         path = to
     return path, header.of_archive(begin if begin.startswith(format_of_dump.MAGIC) else begin[512:])
 

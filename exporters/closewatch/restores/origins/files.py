@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from closewatch.backups import formats
-from closewatch.backups.found import Found, Type
+from closewatch.backups.found import Fault, Found, Type
 from closewatch.backups.judge import State, beside, judge, under_way
 from closewatch.backups.place import NEWEST
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.restores.origins import unpacked
+from closewatch.restores.pipe import folder as new_folder
+from closewatch.restores.pipe import near, unwritten
 from closewatch.restores.why import Failed, Why
 from closewatch.sources.folder import Folder
 from closewatch.sources.store import TOC, Entry, Gone, Store
@@ -35,6 +37,16 @@ ROUNDS = 200
 """Looks at a bucket whose listing is continued from one to the next."""
 NEAR = "fetched"
 Answer = TypeVar("Answer")
+_FAULTS = {
+    Fault.TRUNCATED: Why.UNREADABLE,
+    Fault.INCOMPLETE: Why.UNREADABLE,
+    Fault.EMPTY: Why.UNREADABLE,
+    Fault.ABANDONED: Why.UNREADABLE,
+    Fault.FILESTORE_MISSING: Why.FILESTORE_INCOMPLETE,
+    Fault.UNSUPPORTED_VERSION: Why.WRONG_VERSION,
+    Fault.IN_THE_FUTURE: Why.CLOCK,
+}
+"""What is said where there are backups, and none of them is good."""
 _WHY = {
     Reason.NOT_FOUND: "it is not there",
     Reason.PERMISSION: "no right to read it",
@@ -64,9 +76,11 @@ class Files:
     def good(self, scratch: Scratch) -> list[Good]:
         """The newest first. Raises Failed, also where there is none."""
         entries = [entry for entry in self._listed(scratch) if not beside(entry.name)]
-        found = list(self._judged(entries[:NEWEST], scratch))
+        faults: set[Fault] = set()
+        found = list(self._judged(entries[:NEWEST], scratch, faults))
         if not found:
-            raise Failed(Why.NO_BACKUP, f"of {len(entries)} files none is a good backup of this kind")
+            why = next((why for fault, why in _FAULTS.items() if fault in faults), Why.NO_BACKUP)
+            raise Failed(why, f"of {len(entries)} files none is a good backup of this kind")
         self._known = {one.entry.name: one for one in found}
         return sorted(found, key=lambda one: one.at, reverse=True)
 
@@ -79,7 +93,8 @@ class Files:
                 break
         return listing.entries
 
-    def _judged(self, entries: Collection[Entry], scratch: Scratch) -> Iterator[Good]:
+    def _judged(self, entries: Collection[Entry], scratch: Scratch, faults: set[Fault]) -> Iterator[Good]:
+        """The good ones; of the others, what is wrong with them is put into `faults`."""
         now = time.time()
         for entry in entries:
             scratch.need()
@@ -93,6 +108,8 @@ class Files:
             verdict = judge(entry, found, now, moving=moving)
             if verdict.state is State.GOOD and found.type in self.types:
                 yield Good(entry, found, verdict.at)
+            elif verdict.reason is not None:
+                faults.add(verdict.reason)
 
     def _inspect(self, entry: Entry) -> Found:
         if entry.parts:
@@ -117,8 +134,9 @@ class Files:
         if good is None:
             raise Failed(Why.NO_BACKUP, "the backup that was chosen is no longer there, or no longer good")
         if isinstance(self.store, Folder):
-            return _inside(self.store.path, name)
-        to = scratch.folder(NEAR) / f"{len(self._known)}{_suffix(name)}"
+            lying = _inside(self.store.path, name)
+            return near(lying, new_folder(scratch, NEAR) / f"file{_suffix(name)}", scratch)
+        to = new_folder(scratch, NEAR) / f"file{_suffix(name)}"
         try:
             if good.entry.parts:
                 to.mkdir()
@@ -129,13 +147,14 @@ class Files:
         except Gone:
             raise Failed(Why.UNREADABLE, "the backup was changed or removed while it was fetched") from None
         except OSError as error:
-            raise unpacked.full(error) from None
+            raise unwritten(error) from None
+        scratch.give(to)
         return to
 
     def _download(self, entry: Entry, part: str, size: int, scratch: Scratch) -> Iterator[bytes]:
         at = 0
         while at < size:
-            scratch.need()
+            scratch.watch()
             got = self._read(entry, part, at, CHUNK)
             if not got:
                 raise Failed(Why.UNREADABLE, "the backup ended before its listed size")

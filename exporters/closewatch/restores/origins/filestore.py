@@ -12,6 +12,7 @@ from closewatch.restores.origins import safely, unpacked
 from closewatch.restores.origins.base import Backup
 from closewatch.restores.origins.files import Files
 from closewatch.restores.origins.odoozip import zipped
+from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ class Filestore:
         """Unpack it; gives the folder in which names of attachments begin. Raises Failed."""
         chosen = backup or self.newest(scratch)
         path = self.files.near(chosen.id, scratch)
-        to = scratch.folder(UNPACKED)
+        to = new_folder(scratch, UNPACKED)
         if unpacked.head(path, 4) == ZIP:
             with zipped(path) as archive:
-                safely.unzip(archive, "", to, scratch.need)
+                safely.unzip(archive, "", to, scratch.watch)
         else:
-            safely.untar(path, to, scratch.need)
+            safely.untar(path, to, scratch.watch)
         return root_in(to)
 
 

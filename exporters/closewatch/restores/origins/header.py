@@ -18,7 +18,7 @@ NEW_NUMBERS = 10
 
 
 class Header(NamedTuple):
-    """`major` is the lowest version of PostgreSQL that can load it: a newer pg_dump writes what older ones can't read."""
+    """`major` is the lowest version of PostgreSQL that can load it: pg_dump's own version counts too."""
 
     database: str | None = None
     major: int | None = None

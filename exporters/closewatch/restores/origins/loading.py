@@ -52,6 +52,13 @@ _NOT_THERE = ("0A000", "58P01")
 """Of CREATE EXTENSION: it is not installed here, or one of its files isn't."""
 
 
+class Schemas(NamedTuple):
+    """Those that are there before the load, and all that the dump names."""
+
+    made: set[str]
+    named: set[str]
+
+
 class Extension(NamedTuple):
     """What a dump wants created."""
 
@@ -74,7 +81,7 @@ def load_plain(chunks: Iterator[bytes], server: Server, database: str, scratch: 
         session = prepare(administrator, database)
         try:
             script = Script(chunks)
-            watched(lambda: _run(script, session, administrator, scratch), session, scratch.need)
+            watched(lambda: _run(script, session, administrator, scratch), session, scratch.watch)
             if not any(words in script.tail for words in COMPLETE):
                 raise Failed(Why.UNREADABLE, "the dump doesn't say at its end that it is complete: it was cut short")
         finally:
@@ -152,13 +159,13 @@ def _statement(extension: Extension) -> bytes:
     return f"CREATE EXTENSION IF NOT EXISTS {quoted(extension.name)}{schema}".encode()
 
 
-def beforehand(script: Script, administrator: Any, session: Session) -> set[str]:
-    """From the definitions of an archive: make what its load needs. Gives the schemas that are there now.
+def beforehand(script: Script, administrator: Any, session: Session) -> Schemas:
+    """From the definitions of an archive: make what its load needs.
 
     Raises Failed.
     """
     made: set[str] = {"public"}
-    schemas: set[str] = set()
+    schemas: set[str] = {"public"}
     for part in script.parts():
         if isinstance(part, Copy):
             for _ in part.data:
@@ -178,7 +185,7 @@ def beforehand(script: Script, administrator: Any, session: Session) -> set[str]
                 create(extension, administrator, session)
             except Refused as error:
                 raise refused(error.sqlstate) from None
-    return made
+    return Schemas(made, schemas)
 
 
 def refused(sqlstate: str) -> Failed:

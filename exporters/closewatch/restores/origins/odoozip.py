@@ -21,6 +21,7 @@ from closewatch.restores.origins import dump, header, safely, unpacked
 from closewatch.restores.origins.base import Backup, Window
 from closewatch.restores.origins.files import Files
 from closewatch.restores.origins.loading import load_plain
+from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
@@ -80,12 +81,15 @@ class OdooZip:
         with zipped(self._near[backup.id]) as archive:
             load_plain(_content(archive, DUMP, scratch), server, database, scratch)
 
-    def filestore(self, backup: Backup, scratch: Scratch) -> Path:
-        """Its attachments, unpacked: the root for `verify.filestore`. Raises Failed."""
-        root = scratch.folder("filestore")
-        with zipped(self._near[backup.id]) as archive:
-            safely.unzip(archive, FILESTORE, root, scratch.need)
+    def filestore(self, scratch: Scratch) -> Path:
+        """The attachments of what was fetched, unpacked: the root for `verify.filestore`. Raises Failed."""
+        root = new_folder(scratch, "filestore")
+        with zipped(self._last()) as archive:
+            safely.unzip(archive, FILESTORE, root, scratch.watch)
         return root
+
+    def _last(self) -> Path:
+        return list(self._near.values())[-1]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ Source: restic's documentation, "Scripting" (snapshots --json, exit codes).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,16 +16,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from closewatch.core.reasons import Unavailable
 from closewatch.restores.origins.base import Backup, Window
 from closewatch.restores.origins.files import Files
+from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.why import Failed, Why
 from closewatch.sources.folder import Folder
-from closewatch.sources.tool import Ran
 
 if TYPE_CHECKING:
     from closewatch.restores.scratch import Scratch
     from closewatch.restores.server import Server
+    from closewatch.sources.tool import Ran
 
 RESTORED = "snapshot"
 MOST = 1000
@@ -93,9 +94,9 @@ class Restic:
         """The snapshots, the newest first. Raises Failed."""
         ran = self._run(scratch, "snapshots", "--json", *self.repository.chosen())
         try:
-            said = ran.json()
+            said = json.loads(ran.out)
             found = sorted(map(_snapshot, said or ()), key=lambda one: one.done, reverse=True)
-        except (Unavailable, KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             raise Failed(Why.TOOL_FAILED, "restic's list of snapshots has another form than is known") from None
         if not found:
             raise Failed(Why.NO_BACKUP, "there is no such snapshot in the repository")
@@ -118,16 +119,24 @@ class Restic:
         """Restore the snapshot; gives the folder that its paths begin in. Raises Failed."""
         if not _ID.fullmatch(backup.id):
             raise Failed(Why.NO_BACKUP, "that is no snapshot of restic")
-        to = scratch.folder(RESTORED)
+        to = new_folder(scratch, RESTORED)
         self._run(scratch, "restore", backup.id, "--target", str(to))
         return to
+
+    def filestore(self, scratch: Scratch) -> Path:
+        """The attachments in it, where it holds some: the root for `verify.filestore`. Raises Failed."""
+        own = getattr(self.inside, "filestore", None)
+        if own is None:
+            raise Failed(Why.FILESTORE_INCOMPLETE, "the snapshot's backup has no filestore")
+        root: Path = own(scratch)
+        return root
 
     def load(self, backup: Backup, server: Server, database: str, scratch: Scratch) -> None:
         """Load what the snapshot holds. Raises Failed."""
         self.inside.load(self._held[backup.id], server, database, scratch)
 
     def _run(self, scratch: Scratch, *arguments: str) -> Ran:
-        ran: Ran = scratch.run(self.repository.words(*arguments), env=self.repository.given(), phase="fetch")
+        ran = scratch.run(self.repository.words(*arguments), env=self.repository.given())
         if ran.code:
             scratch.need()
             raise Failed(Why.UNREADABLE, f"restic: {_CODES.get(ran.code, 'it ended with an error')}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from closewatch.restores.origins import unpacked
-from closewatch.restores.pipe import Reader
+from closewatch.restores.pipe import Reader, unwritten
 from closewatch.restores.why import Failed, Why
 
 LONGEST_NAME = 1024
@@ -41,13 +41,13 @@ def _write(source: IO[bytes], to: Path, need: Need) -> int:
     except FileExistsError:
         raise Failed(Why.UNREADABLE, "a file is in the archive twice") from None
     except OSError as error:
-        raise unpacked.full(error) from None
+        raise unwritten(error) from None
     with os.fdopen(handle, "wb", buffering=0) as file:
         for part in unpacked.of_file(source, need):
             try:
                 file.write(part)
             except OSError as error:
-                raise unpacked.full(error) from None
+                raise unwritten(error) from None
             size += len(part)
     return size
 
@@ -94,7 +94,7 @@ def untar(path: Path, root: Path, need: Need) -> int:
 
 def _files(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for member in archive:
-        archive.members = []  # it would keep each
+        archive.members = []  # type: ignore[attr-defined] # it would keep each
         if member.isreg() and not member.issparse():
             yield member
         elif not member.isdir():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import errno
 import gzip
 import lzma
 import zipfile
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from closewatch.backups.archives import BZIP2, GZIP, XZ, ZSTD
-from closewatch.restores.pipe import Piped
+from closewatch.restores.pipe import Piped, unwritten
 from closewatch.restores.why import Failed, Why
 
 CHUNK = 1024 * 1024
@@ -83,11 +82,4 @@ def write(parts: Iterator[bytes], to: Path) -> None:
             for part in parts:
                 file.write(part)
     except OSError as error:
-        raise full(error) from None
-
-
-def full(error: OSError) -> Failed:
-    """Why something could not be written."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return Failed(Why.NO_SPACE)
-    return Failed(Why.ERROR, f"the disk for restore tests: {errno.errorcode.get(error.errno or 0, 'unknown error')}")
+        raise unwritten(error) from None

@@ -26,6 +26,8 @@ class Odoo:
     pending: int
     neutralised: bool | None
     identity: str | None
+    accounting: bool
+    """Whether the module `account` is installed: then there must be a ledger."""
     companies: int | None
 
 
@@ -130,7 +132,8 @@ class Books:
     def wrong(self) -> list[str]:
         """Why the books are wrong; empty where they are right, or where there are none."""
         if self.ledger is None:
-            return []
+            expected = self.odoo is not None and self.odoo.accounting
+            return ["accounting is installed, but its tables are missing or of an unknown form"] if expected else []
         ledger, found = self.ledger, []
         if count := ledger.balance.unbalanced.count:
             found.append(f"{_many(count, 'posted entry does', 'posted entries do')} not balance")

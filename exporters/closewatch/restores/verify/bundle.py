@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from closewatch.restores.pipe import folder as new_folder
+from closewatch.restores.pipe import near
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ _SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "protocol.allow=never", "-c", "
 _LATER = ("missing required provider", "module not installed", "required plugins are not installed")
 """Diagnostics that `init` would take away, by their begin: something has to be downloaded."""
 _MISSING_PARTS = b"lacks these prerequisite"
-_PHASE = "infrastructure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,9 @@ def check(bundle: Path, scratch: Scratch) -> Bundled:
         raise Failed(Why.INFRASTRUCTURE, "the bundle is not there, or is no file")
     if shutil.which("git") is None:
         raise Failed(Why.TOOL_FAILED, "git is not installed here")
-    folder = scratch.folder(FOLDER)
+    folder = new_folder(scratch, FOLDER)
     try:
+        bundle = near(bundle, folder / "bundle", scratch)
         empty, clone = folder / "empty", folder / "clone"
         _git(scratch, folder, "init", "--quiet", "--bare", "--template=", str(empty))
         _verify(bundle, empty, scratch)
@@ -86,7 +88,7 @@ def check(bundle: Path, scratch: Scratch) -> Bundled:
 
 
 def _verify(bundle: Path, empty: Path, scratch: Scratch) -> None:
-    verified = _git(scratch, empty, "bundle", "verify", "--quiet", str(bundle))
+    verified = _git(scratch, empty, "bundle", "verify", str(bundle))
     if verified.code and _MISSING_PARTS in verified.err:
         raise Failed(Why.INFRASTRUCTURE, "the bundle builds on commits that are not in it: it can't be used alone")
     if verified.code:
@@ -103,7 +105,7 @@ def _git(scratch: Scratch, folder: Path, *arguments: str) -> Any:
         "GIT_CEILING_DIRECTORIES": str(folder.parent),
         "LC_ALL": "C",
     }
-    return scratch.run(["git", "-C", str(folder), *_SAFE, *arguments], env=environment, phase=_PHASE)
+    return scratch.run(["git", "-C", str(folder), *_SAFE, *arguments], env=environment)
 
 
 def _validate(clone: Path, folder: Path, refs: int, scratch: Scratch) -> Bundled:
@@ -122,7 +124,7 @@ def _validate(clone: Path, folder: Path, refs: int, scratch: Scratch) -> Bundled
     }
     for place in places[:MOST]:
         command = [tool, f"-chdir={place}", "validate", "-json", "-no-color"]
-        said = verdict(scratch.run(command, env=environment, phase=_PHASE).out)
+        said = verdict(scratch.run(command, env=environment).out)
         if said is False:
             raise Failed(Why.INFRASTRUCTURE, f"{tool} validate finds errors in the code")
         validated += said is True

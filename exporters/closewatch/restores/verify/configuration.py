@@ -120,7 +120,7 @@ def _of_zip(path: Path) -> Iterator[Member]:
 def _of_tar(path: Path) -> Iterator[Member]:
     with tarfile.open(path, mode="r|*") as archive:
         for member in archive:
-            archive.members = []  # it would keep each
+            archive.members = []  # type: ignore[attr-defined] # it would keep each
             if member.isreg():
                 file = archive.extractfile(member)
                 assert file is not None

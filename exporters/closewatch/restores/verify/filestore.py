@@ -28,6 +28,8 @@ FROM ir_attachment WHERE type = 'binary' ORDER BY store_fname COLLATE "C"
 """
 """What `check` reads, by a cursor: in the order of names, so that those who share a file stand together."""
 EXAMPLES = 10
+EACH = 1000
+"""So many rows are gone through between two looks at the limits."""
 MARKS = "checklist"
 """Odoo's folder of what it will clean up."""
 _NAME = re.compile(r"(?!.*(^|/)\.{1,2}(/|$))[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*", re.ASCII)
@@ -51,7 +53,7 @@ class Findings:
     """Counts of files, each counted once; `examples` are names: hashes that tell nothing of the content.
 
     `wrong` names lead out of the filestore; `elsewhere` are files in another store, such as s3://…: they are not in
-    what was restored. `in_database` and `empty` count attachments without a file. `orphans` are files that nobody names.
+    what was restored. `in_database` and `empty` count attachments without a file. `orphans` are files without one.
     """
 
     total: int = 0
@@ -110,7 +112,7 @@ def check(
     if not root.is_dir():
         raise Failed(Why.FILESTORE_INCOMPLETE, "there is no filestore in the backup")
     found = Findings()
-    there = _openable(_wanted(rows, found), found)
+    there = _openable(_wanted(rows, found, need), found)
     expected: dict[str, frozenset[tuple[str | None, int | None]]] = {}
 
     def files(wanted: Iterable[Wanted]) -> Iterator[File]:
@@ -136,11 +138,13 @@ def check(
     return found
 
 
-def _wanted(rows: Iterable[Row], found: Findings) -> Iterator[Wanted]:
+def _wanted(rows: Iterable[Row], found: Findings, need: Need) -> Iterator[Wanted]:
     """The distinct files."""
     name: str | None = None
     says: set[tuple[str | None, int | None]] = set()
-    for fname, checksum, size, in_database in rows:
+    for number, (fname, checksum, size, in_database) in enumerate(rows):
+        if number % EACH == 0:
+            need()
         if not fname:
             found.in_database += bool(in_database)
             found.empty += not in_database
@@ -171,7 +175,7 @@ def _openable(wanted: Iterable[Wanted], found: Findings) -> Iterator[Wanted]:
 def _sized(wanted: Iterable[Wanted], root: Path, found: Findings, need: Need) -> Iterator[Wanted]:
     """Those that are there, and have the size they should have."""
     for number, one in enumerate(wanted):
-        if number % 1000 == 0:
+        if number % EACH == 0:
             need()
         try:
             about = os.lstat(root / one.name)

@@ -8,6 +8,7 @@ SHA-1, or one word of why not. It ends when its input does, so also when the pro
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -25,8 +26,8 @@ def answer(name: str, folder: int, buffer: memoryview) -> str:
         handle = os.open(name, _FLAGS, dir_fd=folder)
     except (FileNotFoundError, NotADirectoryError):
         return MISSING
-    except OSError:
-        return UNREADABLE
+    except OSError as error:
+        return MISSING if error.errno == errno.ELOOP else UNREADABLE
     try:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):

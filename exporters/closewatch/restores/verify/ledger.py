@@ -84,9 +84,9 @@ class _Look:
 
     def books(self, before: Mapping[str, Any] | None) -> Books:
         """All of it."""
+        self._connection.execute(queries.PREPARE)
         if self._one(queries.SESSION) != ("on", "repeatable read"):
             raise ValueError("the books are read in a transaction that is READ ONLY and REPEATABLE READ")
-        self._connection.execute(queries.PREPARE)
         columns: dict[str, set[str]] = {}
         for table, column in self._connection.execute(queries.COLUMNS, [list(queries.TABLES)]):
             columns.setdefault(table, set()).add(column)
@@ -126,6 +126,7 @@ class _Look:
             pending=pending,
             neutralised=bool(self._one(queries.NEUTRALISED)[0]) if parameters else None,
             identity=self._identity() if parameters else None,
+            accounting="account" in versions,
             companies=self._one(queries.COMPANIES)[0] if self._columns.get("res_company") else None,
         )
 

@@ -8,15 +8,22 @@ Source: age(1); sops --help (SOPS_AGE_KEY_FILE); GnuPG's doc/DETAILS (the lines 
 
 from __future__ import annotations
 
+import bz2
+import contextlib
+import gzip
+import lzma
 import re
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from closewatch.restores.pipe import Piped, Reader
+from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
@@ -24,7 +31,13 @@ if TYPE_CHECKING:
 
 Tool = Literal["age", "sops", "gpg"]
 HOME = "gnupg"
-_PACKED = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00")
+GOODBYE = 3.0
+BUFFER = 256 * 1024
+_OPENERS: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
+    (b"\x1f\x8b\x08", lambda reader: gzip.GzipFile(fileobj=reader)),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\x00", lzma.LZMAFile),
+)
 _NO_KEY = {
     "age": re.compile(rb"no identity matched|incorrect identity|incorrect passphrase"),
     "sops": re.compile(
@@ -32,6 +45,7 @@ _NO_KEY = {
     ),
     "gpg": re.compile(rb"\[GNUPG:\] (NO_SECKEY|DECRYPTION_KEY_MISSING|BAD_PASSPHRASE|MISSING_PASSPHRASE)"),
 }
+_IMPORTED = re.compile(rb"^\[GNUPG:\] IMPORT_OK 1[67] |^\[GNUPG:\] IMPORT_OK \d+ ", re.MULTILINE)
 _OKAY = re.compile(rb"^\[GNUPG:\] DECRYPTION_OKAY", re.MULTILINE)
 
 
@@ -68,13 +82,13 @@ def check(archive: Path, key: Key, scratch: Scratch) -> Decrypted:
             raise Failed(Why.SECRETS, f"the {what} is not there, or is no file")
     if key.tool != "gpg":
         return _decrypt(command(archive, key), environment(key), key, scratch)
-    home = scratch.folder(HOME)
-    home.chmod(0o700)
+    home = new_folder(scratch, HOME) / "home"
+    home.mkdir(mode=0o700)
     try:
         _import(key, home, scratch)
         return _decrypt(command(archive, key, home), environment(key), key, scratch)
     finally:
-        scratch.run(["gpgconf", "--homedir", str(home), "--kill", "all"], phase="secrets")
+        _quietly(["gpgconf", "--homedir", str(home), "--kill", "all"])
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -99,8 +113,22 @@ def _gpg(key: Key, home: Path | None) -> list[str]:
 
 
 def _import(key: Key, home: Path, scratch: Scratch) -> None:
-    if scratch.run([*_gpg(key, home), "--import", str(key.identity)], phase="secrets").code:
-        raise Failed(Why.SECRETS, "the key can't be read: it is no exported secret key of GPG")
+    with Piped([*_gpg(key, home), "--import", str(key.identity)], scratch.need) as program:
+        Reader(program.chunks()).drain()
+        if program.code or not _IMPORTED.search(program.err):
+            raise Failed(Why.SECRETS, "the key can't be read: it is no exported secret key of GPG")
+
+
+def _quietly(words: Sequence[str]) -> None:
+    """End GPG's agent, also where the test has no time left; it would end by itself when its home is gone."""
+    until = time.monotonic() + GOODBYE
+    with contextlib.suppress(Failed, TimeoutError), Piped(words, lambda: _soon(until)) as program:
+        Reader(program.chunks()).drain()
+
+
+def _soon(until: float) -> None:
+    if time.monotonic() > until:
+        raise TimeoutError
 
 
 def _decrypt(words: Sequence[str], given: Mapping[str, str], key: Key, scratch: Scratch) -> Decrypted:
@@ -124,18 +152,24 @@ def _decrypt(words: Sequence[str], given: Mapping[str, str], key: Key, scratch: 
 
 
 def _members(reader: Reader) -> int | None:
-    """How many members the tarball has; None where it is none. Raises TarError."""
+    """How many members the tarball has; None where it is none. Raises TarError, also for a broken compressed file."""
     head = reader.peek(tarfile.BLOCKSIZE)
-    if head[257:262] != b"ustar" and not head.startswith(_PACKED):
-        return None
+    opened = next((opener for magic, opener in _OPENERS if head.startswith(magic)), None)
     try:
-        with tarfile.open(fileobj=reader, mode="r|*") as archive:
-            return sum(1 for _ in _forgetting(archive))
-    except (EOFError, OSError, ValueError) as error:
+        if opened is not None:
+            packed = opened(reader)
+            reader = Reader(iter(lambda: packed.read(BUFFER), b""))
+        count = None
+        if reader.peek(tarfile.BLOCKSIZE)[257:262] == b"ustar":
+            with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|") as archive:
+                count = sum(1 for _ in _forgetting(archive))
+        reader.drain()  # its end is where a compressed file says that it is whole
+    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise tarfile.ReadError from error
+    return count
 
 
 def _forgetting(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for member in archive:
-        archive.members = []  # it would keep each
+        archive.members = []  # type: ignore[attr-defined] # it would keep each
         yield member

@@ -4,30 +4,26 @@ A listing comes in the order of names, at most 1,000 a request. What is too long
 from the name where it ended, and said to be truncated until its end was reached once. Where later names are newer, as
 with dates in them, each look lists the end first, and the whole once a day only.
 
-Time-outs are on connecting and on each read; the caller runs this aside for the rest (see `sources.aside`). The
-server's texts are never passed on: its error code is.
+The caller runs this aside, as the client's time-outs don't bound the whole (see `client`).
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
+from botocore.session import Session
 
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
-from closewatch.core.secrets import Secret, SecretError
-from closewatch.sources.s3.errors import of_client, of_server
+from closewatch.sources.s3.client import ERRORS, Access, code, connect, unavailable
 from closewatch.sources.store import PART, TOC, Entry, Gone, Listing, matches, pattern
+
+__all__ = ["Access", "Bucket"]
 
 PAGES = 20
 """Requests for one look: 20,000 names."""
@@ -39,32 +35,9 @@ DISORDER = 3_600.0
 """Seconds by which a later name may be older all the same: uploads overtake each other."""
 KNOWN = 20_000
 """So many of the newest are remembered."""
-SLOWEST = 5.0
-"""Seconds to wait for a connection, and for each read."""
 RESERVE = 3.0
 """Seconds before the deadline at which a listing stops, and is continued in the next look."""
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
-_STUMBLES = (AttributeError, KeyError, TypeError, ValueError)
-"""What the client, or we, make of an answer that has another form."""
-_ERRORS = (ClientError, BotoCoreError, ResponseParserError, *_STUMBLES)
-# At their level "debug" these write the headers of requests, with tokens.
-for _name in ("botocore", "urllib3"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Where a bucket is and how to log in; without keys, by the environment's own chain (files, role, instance)."""
-
-    bucket: str
-    prefix: str
-    endpoint: str | None = None
-    region: str | None = None
-    access_key: str | None = None
-    secret_key: Secret | None = None
-    session_token: Secret | None = None
-    ca: str | None = None
-    path_style: bool = False
 
 
 class Bucket:
@@ -77,7 +50,7 @@ class Bucket:
         self.where = "the bucket"
         self._levels = pattern(fitting)
         self._pages = pages
-        self._session = botocore.session.Session()
+        self._session = Session()
         self._client: Any = None
         self._known: dict[str, Entry] = {}
         self._cursor = ""
@@ -89,10 +62,10 @@ class Bucket:
         """What is there, as far as one look goes. Raises Unavailable."""
         try:
             self.close()
-            self._client = self._connect()
+            self._client = connect(self._session, self.access)
             return self._look(deadline)
-        except _ERRORS as error:
-            raise _unavailable(error) from None
+        except ERRORS as error:
+            raise unavailable(error) from None
 
     def _look(self, deadline: Deadline) -> Listing:
         left, at_once = self._pages, False
@@ -197,39 +170,11 @@ class Bucket:
                     raise Unavailable(Reason.INVALID_ANSWER, "the server ignores ranges")
                 return bytes(body.read(length))
         except ClientError as error:
-            if _code(error) in {"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "416"}:
+            if code(error) in {"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "416"}:
                 raise Gone from None
-            raise _unavailable(error) from None
-        except _ERRORS as error:
-            raise _unavailable(error) from None
-
-    def _connect(self) -> Any:
-        """A client with the secrets as they are now."""
-        access = self.access
-        try:
-            secret = access.secret_key.read() if access.secret_key else None
-            token = access.session_token.read() if access.session_token else None
-        except SecretError as error:
-            raise Unavailable(Reason.SECRET, str(error)) from None
-        return self._session.create_client(
-            "s3",
-            endpoint_url=access.endpoint,
-            region_name=access.region or (self._session.get_config_variable("region") or "us-east-1"),
-            aws_access_key_id=access.access_key,
-            aws_secret_access_key=secret,
-            aws_session_token=token,
-            verify=access.ca,
-            config=Config(
-                signature_version="s3v4",
-                connect_timeout=SLOWEST,
-                read_timeout=SLOWEST,
-                retries={"total_max_attempts": 2, "mode": "standard"},
-                s3={"addressing_style": "path" if access.path_style else "auto"},
-                # Older Ceph and MinIO refuse the checksums that newer clients send.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
+            raise unavailable(error) from None
+        except ERRORS as error:
+            raise unavailable(error) from None
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -243,16 +188,3 @@ def _joined(folder: Entry, part: str, entry: Entry) -> Entry:
     parts = {**folder.parts, part: entry.size}
     size, newest = folder.size + entry.size, max(folder.modified, entry.modified)
     return Entry(folder.name, size, newest, f"{len(parts)}::{size}:{newest}", parts, folder.readable and entry.readable)
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _unavailable(error: Exception) -> Unavailable:
-    if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return of_server(_code(error), int(status))
-    if isinstance(error, _STUMBLES) and not isinstance(error, BotoCoreError):
-        return Unavailable(Reason.INVALID_ANSWER, type(error).__name__)
-    return of_client(error)
