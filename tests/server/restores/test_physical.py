@@ -112,6 +112,11 @@ def test_a_moment_after_the_last_commit_is_not_reached(
     assert failure.value.why is Why.TARGET_NOT_REACHED
 
 
+def test_a_backup_with_its_own_wal_needs_no_archive(archiving: Archiving, scratch: Scratch) -> None:
+    with restored(scratch, BaseBackup(archiving.base, None), "tar") as server:
+        assert 0 < rows(server)[0] < archiving.rows_before(archiving.moment)
+
+
 def test_a_segment_that_lacks_is_found(archiving: Archiving, scratch: Scratch, tmp_path: Path) -> None:
     there = archiving.segments()
     archive = archiving.copy_of_wal(scratch.path / "archive", there[-2])

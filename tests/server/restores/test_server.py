@@ -124,7 +124,7 @@ def test_links_to_files_beside_the_data_are_not_followed(
 def test_a_version_that_is_not_here_is_named(scratch: Scratch) -> None:
     (scratch.data / "PG_VERSION").write_text("9\n")
     (scratch.data / "base").mkdir()
-    with pytest.raises(Failed, match="it needs PostgreSQL 9; on this machine there is: [0-9]") as failure:
+    with pytest.raises(Failed, match=r"it needs PostgreSQL 9; on this machine there is: [0-9]") as failure:
         Server.on(scratch, {})
     assert failure.value.why is Why.WRONG_VERSION
     assert binaries_for(9, exactly=False).major > 9
