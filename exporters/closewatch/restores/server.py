@@ -28,6 +28,8 @@ from closewatch.restores.why import Failed, Why
 
 ADMIN = "postgres"
 STOP_SECONDS = 30.0
+_NOWHERE_ELSE = ""
+"""Else the environment's PGHOSTADDR, such as that of production, would win over the socket."""
 _NO_LOGIN = ("does not exist", "is not permitted to log in")
 _SIGNALS = ("standby.signal", "recovery.signal")
 
@@ -165,6 +167,7 @@ class Server:
         try:
             return psycopg.connect(
                 host=str(self.socket),
+                hostaddr=_NOWHERE_ELSE,
                 port=self.port,
                 dbname=database,
                 user=self.admin,
@@ -214,7 +217,12 @@ class Server:
         for name in dict.fromkeys((self.admin, ADMIN, self.scratch.user or ADMIN)):
             try:
                 with psycopg.connect(
-                    host=str(self.socket), port=self.port, dbname=_MAINTENANCE, user=name, connect_timeout=2
+                    host=str(self.socket),
+                    hostaddr=_NOWHERE_ELSE,
+                    port=self.port,
+                    dbname=_MAINTENANCE,
+                    user=name,
+                    connect_timeout=2,
                 ) as connection:
                     ruler = connection.info.parameter_status("is_superuser") == "on"
             except psycopg.OperationalError as error:

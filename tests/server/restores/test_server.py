@@ -78,6 +78,17 @@ def test_nothing_of_its_own_configuration_is_used(scratch: Scratch, cluster: Cal
     assert recovers == (False,)
 
 
+def test_an_address_in_our_environment_is_not_taken(
+    scratch: Scratch, cluster: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster()
+    for name, value in (("PGHOSTADDR", "192.0.2.1"), ("PGPORT", "1"), ("PGDATABASE", "production")):
+        monkeypatch.setenv(name, value)
+    server = started(scratch)
+    assert server.databases() == ["postgres"]
+    server.stop()
+
+
 def test_a_slot_of_a_consumer_that_is_not_here_keeps_nothing_from_starting(
     scratch: Scratch, cluster: Callable[..., Path]
 ) -> None:
