@@ -25,6 +25,7 @@ VERIFIED = {"0": ("failed", RED), "1": ("passed", CLEAR)}
 BY_TYPE = f"{TARGET}, type"
 SUCCESS = "closewatch_backup_last_success_timestamp_seconds"
 SIZE, USUAL = "closewatch_backup_size_bytes", "closewatch_backup_usual_size_bytes"
+DURATION, USUAL_DURATION = "closewatch_backup_duration_seconds", "closewatch_backup_usual_duration_seconds"
 FAILURE = "closewatch_backup_last_failure_timestamp_seconds"
 NONE = "No place with backups is watched here."
 
@@ -81,7 +82,7 @@ def _places() -> Panel:
         ],
         none=NONE,
         sort=("Newest good", True),
-        alerts=("BackupMissing", "BackupFailed", "BackupShrunk", "BackupUnreadable"),
+        alerts=("BackupMissing", "BackupFailed", "BackupShrunk", "BackupUnreadable", "BackupUnverified"),
     )
 
 
@@ -98,10 +99,18 @@ def _times() -> list[Panel]:
         ),
         chart(
             "Duration",
-            "How long the newest one took, where the tool says so (pgBackRest).",
+            "How long the newest one took, where the tool says so.",
             "s",
-            [query(most("closewatch_backup_duration_seconds", "type"), name)],
+            [query(most(DURATION, "type"), name)],
             none="No tool here tells how long a backup took.",
+        ),
+        chart(
+            "Duration against what is usual",
+            "Against the median of those before it, of the same type. A quick one may take many times as long.",
+            "none",
+            [query(f"max by ({BY_TYPE}) ({most(DURATION, 'type')} / {most(USUAL_DURATION, 'type')})", name)],
+            limits=limits("backup_duration_ratio"),
+            none="No place has enough backups to know what is usual.",
         ),
         chart(
             "Backups in the place",

@@ -37,6 +37,7 @@ KINDS = {
     "redis": ("Redis", "text"),
     "certificates": ("certificates", "text"),
     "backups": ("backups", "text"),
+    "restores": ("restore plan", "text"),
 }
 EXPECTED = {"0": ("no", "text"), "1": ("yes", RED)}
 MODES = {"observe": ("observed only, sent to nobody", YELLOW)}
@@ -64,6 +65,7 @@ REASONS = {
     "connection_lost": ("connection_lost: cut in the middle of an answer", RED),
     "invalid_answer": ("invalid_answer: not what was expected", ORANGE),
     "secret": ("secret: the password can't be read, see the log of closewatch", ORANGE),
+    "records": ("records: the record store can't be read", ORANGE),
     "server_error": ("server_error: the server refused the question", ORANGE),
     "error": ("error: see the log of closewatch", ORANGE),
 }

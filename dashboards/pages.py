@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dashboards import (
     backups,
+    buckets,
     certificates,
     glance,
     odoo,
@@ -12,7 +13,9 @@ from dashboards import (
     postgresql,
     postgresql_access,
     postgresql_load,
+    recoverability,
     redis,
+    scheduled,
     watcher,
 )
 from dashboards.frame import Page
@@ -52,5 +55,14 @@ PAGES = (
         "closewatch backups",
         "Backups: a line a place, then how old, how large, and what is not good.",
         (("Backups", backups.panels),),
+    ),
+    Page(
+        "closewatch recoverability",
+        "Recoverability: a sentence a database, then the restore tests, what they rest on, and who could take it away.",
+        (
+            ("Restores, tested and verified", recoverability.panels),
+            ("Buckets and tampering", buckets.panels),
+            ("Scheduled checks and their records", scheduled.panels),
+        ),
     ),
 )

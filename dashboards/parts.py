@@ -208,12 +208,13 @@ def timeline(
     *,
     none: str,
     size: tuple[int, int] = (24, 6),
+    alerts: Sequence[str] = (),
 ) -> tlb.Panel:
     """States over time, a line a thing."""
     legend = cb.VizLegendOptions().display_mode(cm.LegendDisplayMode.LIST).placement(cm.LegendPlacement.BOTTOM)
     panel = tlb.Panel().legend(legend.show_legend(True)).merge_values(True).row_height(0.8).fill_opacity(80)
     panel = panel.show_value(cm.VisibilityMode.NEVER).mappings([texts(words)]).no_value(none)
-    _finish(panel, title, description, "none", size=size)
+    _finish(panel, title, description, "none", size=size, alerts=alerts)
     for item in queries:
         panel.with_target(item)
     return panel

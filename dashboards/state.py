@@ -13,7 +13,7 @@ DOMAINS = {
     "availability": ".+",
     "integrity": "postgresql",
     "confidentiality": "postgresql|redis|certificates",
-    "recoverability": "backups",
+    "recoverability": "backups|restores",
 }
 """The control domains, each with the kinds of targets that tell of it."""
 STATES = {

@@ -26,10 +26,16 @@ TARGETS: dict[str, dict[str, str]] = {
     "up-redis": {**PLACE, "target": "sessions", "kind": "redis"},
     "up-certificates": {**PLACE, "target": "front", "kind": "certificates"},
     "up-backups": {**PLACE, "target": "acme-dumps", "tenant": "acme", "kind": "backups"},
+    "up-restores": {**PLACE, "target": "acme-weekly", "tenant": "acme", "kind": "restores"},
     "down-database": {**PLACE, "target": "umbrella", "tenant": "umbrella", "kind": "odoo"},
 }
 MISSING = {**PLACE, "target": "initech", "tenant": "initech", "kind": "odoo"}  # expected, and nowhere to be found
-PROCESS = ("closewatch_build_info", "closewatch_config_", "closewatch_target_expected", "closewatch_discovery_")
+PROCESS = (
+    "closewatch_build_info", "closewatch_config_", "closewatch_target_expected", "closewatch_discovery_",
+    "closewatch_records_", "closewatch_restore_test_coverage_ratio",
+)  # fmt: skip
+CONCERNS = {"certificate": "certificates", "backup": "backups", "bucket": "backups", "restore": "restores"}
+"""The kind of target that has a family, by the word after closewatch, where they differ."""
 VALUES = {
     "activity": ("ordinary", "maintenance"),
     "collector": ("good", "bad"),
@@ -41,6 +47,9 @@ VALUES = {
     "risk": ("trust", "md5"),
     "encrypted": ("yes", "no"),
     "holder": ("tenant", "other"),
+    "phase": ("rta", "total"),
+    "backups": ("acme-dumps",),
+    "pair": ("acme-dumps",),
 }
 
 
@@ -99,8 +108,8 @@ class Everything:
     def _target(self, family: Declared, name: str) -> Iterator[str]:
         place, up = TARGETS[name], name.startswith("up")
         concern = family.name.split("_")[1]
-        concern = {"certificate": "certificates", "backup": "backups"}.get(concern, concern)
-        own = {"postgresql", "odoo", "pgbouncer", "redis", "certificates", "backups"}
+        concern = CONCERNS.get(concern, concern)
+        own = {"postgresql", "odoo", "pgbouncer", "redis", "certificates", "backups", "restores"}
         if concern in own and (concern != place["kind"] or not up):
             return
         if family.name == "closewatch_target_failure" and up:
