@@ -72,7 +72,9 @@ TRUNCATED = Gauge(
     "Whether the place holds more than could be listed (1): what is newest may not have been seen.",
 )
 REPOSITORY = Gauge(
-    "closewatch_backup_repository_info", "What the tool says of the repository's state, as a word of a closed set; always 1.", ("status",)
+    "closewatch_backup_repository_info",
+    "What the tool says of the repository's state, as a word of a closed set; always 1.",
+    ("status",),
 )
 
 EVERY = 300.0

@@ -57,7 +57,7 @@ class BaseBackups:
 
     def _folders(self) -> Sequence[Path]:
         try:
-            found = sorted((Path(one.path) for one in os.scandir(self._path) if one.is_dir(follow_symlinks=False)))
+            found = sorted(Path(one.path) for one in os.scandir(self._path) if one.is_dir(follow_symlinks=False))
         except FileNotFoundError:
             raise Unavailable(Reason.NOT_FOUND, "the folder with the backups is not there") from None
         except OSError:

@@ -118,6 +118,10 @@ class Files:
     def _must_open(self, entry: Entry) -> bool:
         return not (self._opaque or under_way(entry.name) or not entry.readable)
 
+    def found(self, entry: Entry, deadline: Deadline) -> Found:
+        """What the content of one file says."""
+        return self._inspect(entry, deadline)
+
     def _inspect(self, entry: Entry, deadline: Deadline) -> Found:
         if not self._must_open(entry):
             return formats.unopened(entry.size) if not under_way(entry.name) else Found()

@@ -40,9 +40,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 class Repository:
     """One repository, or what one host keeps in it."""
 
-    def __init__(
-        self, command: Sequence[str], repository: str, password: Secret, narrowed: Sequence[str]
-    ) -> None:
+    def __init__(self, command: Sequence[str], repository: str, password: Secret, narrowed: Sequence[str]) -> None:
         self._command = [*command, "--no-lock", "--no-cache"]
         self._repository = repository
         self._password = password
@@ -113,4 +111,3 @@ def _row(one: Mapping[str, Any], now: float) -> Mapping[str, Any]:
     seconds = ended - began if ended is not None and began is not None else None
     size = count(summary.get("total_bytes_processed"))
     return row(Type.SNAPSHOT, at, fault, size=size, seconds=seconds, whole=True, encrypted=True)
-

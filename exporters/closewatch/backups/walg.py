@@ -113,4 +113,3 @@ def _window(good: Sequence[tuple[float, wal.Segment | None]], verified: Any) -> 
     after = [at for at, start in good if start is not None and start.number > last]
     window = {"since": min(after), "until": newest} if after else {}
     return {**window, "missing": sum(count for count, _ in holes)}
-
