@@ -118,7 +118,7 @@ def _judged(status: str, at: float, now: float) -> tuple[Fault | None, State | N
 
 
 def _begun(each: str) -> float:
-    """A backup's id is the time it was begun, in the server's local time, such as 20261127T020000. Raises ValueError."""
+    """A backup's id is the time it was begun, by Barman's clock, such as 20261127T020000. Raises ValueError."""
     return time.mktime(time.strptime(each, "%Y%m%dT%H%M%S"))
 
 

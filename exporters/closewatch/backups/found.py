@@ -18,7 +18,7 @@ ZONE_BEHIND = 12 * 3600.0
 
 
 class Type(enum.StrEnum):
-    """The label `type`: what is compared with its own history. Physical backups are full, diff or incr, whoever made them."""
+    """The label `type`: what is compared with its own history. Physical ones are full, diff or incr."""
 
     FULL = "full"
     DIFF = "diff"

@@ -61,9 +61,9 @@ def read(answer: Answer, target: Target, memory: Memory) -> Iterable[Sample]:
     """Of the good ones alone."""
     place = answer.one("place")
     good = sorted((row for row in answer.rows() if row["state"] == State.GOOD.value), key=lambda row: row["at"])
-    for type, count in Counter(row["type"] for row in good).items():
-        yield KEPT(count, type=type)
-        yield USUAL_DURATION(_usual([row["seconds"] for row in good if row["type"] == type]), type=type)
+    for name, count in Counter(row["type"] for row in good).items():
+        yield KEPT(count, type=name)
+        yield USUAL_DURATION(_usual([row["seconds"] for row in good if row["type"] == name]), type=name)
     times = [row["at"] for row in good]
     yield OLDEST_GOOD(times[0] if times else None)
     yield GAP(max((later - earlier for earlier, later in pairwise(times)), default=None))

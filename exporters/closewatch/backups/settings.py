@@ -170,7 +170,7 @@ class BackupsTarget(TargetSettings):
     )
     verify: VerifySettings | None = Field(
         None,
-        description="Let the tool verify its backups, or read an archive whole, by `closewatch work`; off without.",
+        description="Let the tool verify its backups, or read a file whole, by `closewatch work`; off without.",
     )
     every: float = Field(300.0, ge=1, le=3600, description="Seconds between two looks at the place.")
     posture: PostureSettings | None = Field(
@@ -195,6 +195,12 @@ class BackupsTarget(TargetSettings):
             raise ValueError("pair: names another target, not this one")
         return self
 
+    @model_validator(mode="after")
+    def _posture_of_a_bucket(self) -> BackupsTarget:
+        if self.posture is not None and self.s3 is None:
+            raise ValueError("posture is that of a bucket: it belongs to s3")
+        return self
+
     @property
     def place(self) -> str:
         """The key of its place."""
@@ -207,7 +213,14 @@ class BackupsTarget(TargetSettings):
 
     def checks(self) -> tuple[Check, ...]:
         """What `closewatch work` looks at."""
-        return verification.checks(self.place, getattr(self, self.place), self.verify)
+        return self._posture() + verification.checks(self.place, getattr(self, self.place), self.verify)
+
+    def _posture(self) -> tuple[Check, ...]:
+        if self.s3 is None or self.posture is None:
+            return ()
+        from closewatch.backups.posture_check import check  # noqa: PLC0415 - botocore is an extra
+
+        return (check(self.s3, self.posture, self.name),)
 
     def source(self, above: Source | None) -> Source:
         """Asked aside, by its own kind of client."""

@@ -32,6 +32,11 @@ from closewatch.sources import tool
 from closewatch.sources.store import Entry, Store
 
 PIECE = 1024 * 1024
+_RESTIC = {
+    "there is no repository": "not_found",
+    "the repository is locked": "locked",
+    "the password is wrong": "authentication",
+}
 _WRONG = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile, ValueError)
 
 
@@ -77,8 +82,8 @@ def restic(of: Any, task: Task) -> Verified:
     ran = repository.run(task.deadline, "check", judged=False)
     if not ran.code:
         return Verified(Type.SNAPSHOT, TOOL, True)
-    why = {"there is no repository": "not_found", "the repository is locked": "locked", "the password is wrong": "authentication"}  # fmt: skip
-    reason = next((word for words, word in why.items() if str(refused(ran)).endswith(words)), None)
+    said = str(refused(ran))
+    reason = next((word for words, word in _RESTIC.items() if said.endswith(words)), None)
     return Verified(Type.SNAPSHOT, TOOL, None if reason else False, reason or "corrupt")
 
 
