@@ -113,6 +113,8 @@ barman_of_debian() {
     if command -v barman >/dev/null; then return; fi
     [ -x "$folder/unpacked/usr/bin/barman" ] || with_libraries barman barman
     [ -x /usr/bin/python3 ] || fail "barman needs the distribution's python3."
+    # Else each call would compile them anew: other users, who run it in tests, can't write there.
+    /usr/bin/python3 -m compileall -q "$folder/unpacked/usr/lib/python3/dist-packages" >/dev/null 2>&1 || true
     libraries=$(find "$folder/unpacked/usr/lib" -maxdepth 1 -type d -name '*-linux-gnu*' 2>/dev/null | paste -sd:)
     printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" PYTHONPATH="%s" exec /usr/bin/python3 "%s" "$@"\n' \
         "$libraries" "$folder/unpacked/usr/lib/python3/dist-packages" "$folder/unpacked/usr/bin/barman" >"$folder/bin/barman"

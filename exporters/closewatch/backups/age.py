@@ -72,7 +72,9 @@ TRUNCATED = Gauge(
     "Whether the place holds more than could be listed (1): what is newest may not have been seen.",
 )
 REPOSITORY = Gauge(
-    "closewatch_backup_repository_info", "What pgBackRest says of the repository's state; always 1.", ("status",)
+    "closewatch_backup_repository_info",
+    "What the tool says of the repository's state, as a word of a closed set; always 1.",
+    ("status",),
 )
 
 EVERY = 300.0
@@ -111,7 +113,7 @@ def _of_type(type: str, good: Sequence[Mapping[str, Any]]) -> Iterable[Sample]:
     yield SIZE(newest["size"], type=type)
     yield DURATION(newest["seconds"], type=type)
     yield COMPLETENESS_KNOWN(newest["whole"], type=type)
-    before = [row["size"] for row in good[1 : HISTORY + 1]]
+    before = [row["size"] for row in good[1 : HISTORY + 1] if row["size"] is not None]
     yield USUAL_SIZE(statistics.median(before) if len(before) >= ENOUGH else None, type=type)
 
 
@@ -122,7 +124,7 @@ def _verified(rows: Sequence[Mapping[str, Any]]) -> Iterable[Sample]:
         if row["at"] is not None and row["at"] >= newest.get(row["type"], row)["at"]:
             newest[row["type"]] = row
     for name, row in newest.items():
-        yield VERIFIED(row["verified"], type=name, by=PAGE_CHECKSUMS)
+        yield VERIFIED(row["verified"], type=name, by=row.get("by") or PAGE_CHECKSUMS)
 
 
 AGE = Collector(

@@ -18,7 +18,7 @@ ZONE_BEHIND = 12 * 3600.0
 
 
 class Type(enum.StrEnum):
-    """The label `type`: what is compared with its own history. pgBackRest's are its own words."""
+    """The label `type`: what is compared with its own history. Physical ones are full, diff or incr."""
 
     FULL = "full"
     DIFF = "diff"
@@ -26,6 +26,10 @@ class Type(enum.StrEnum):
     DUMP = "dump"
     ODOO_ZIP = "odoo_zip"
     ARCHIVE = "archive"
+    BUNDLE = "bundle"
+    SNAPSHOT = "snapshot"
+    VOLUME_SNAPSHOT = "volume_snapshot"
+    RESOURCES = "resources"
     OPAQUE = "opaque"
 
 
@@ -41,6 +45,12 @@ class Fault(enum.StrEnum):
     IN_THE_FUTURE = "in_the_future"
     ABANDONED = "abandoned"
     PAGE_CHECKSUM = "page_checksum"
+    FAILED = "failed"
+    PARTIAL = "partial"
+    WAITING_FOR_WAL = "waiting_for_wal"
+    EXPIRED = "expired"
+    HOOK_FAILED = "hook_failed"
+    MANIFEST = "manifest"
 
 
 class Found(NamedTuple):
@@ -53,6 +63,7 @@ class Found(NamedTuple):
     whole: bool | None = None
     fault: Fault | None = None
     begun: float | None = None
+    encrypted: bool | None = None
 
 
 def bad(fault: Fault, type: Type | None = None) -> Found:

@@ -13,6 +13,7 @@ from typing import Any
 
 from closewatch.backups.found import Fault, Type
 from closewatch.backups.judge import AHEAD, State
+from closewatch.backups.rows import PAGE_CHECKSUMS, Tables, place, row
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.sources import tool
@@ -51,7 +52,7 @@ class Stanza:
         self._command = [*command, f"--stanza={stanza}", f"--repo={repo}", "--output=json", "--log-level-console=error"]
         self._command += ["--log-level-file=off", *([f"--config={config}"] if config else []), "info"]
 
-    def look(self, deadline: Deadline) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    def look(self, deadline: Deadline) -> Tables:
         """The tables `main` (a row a backup) and `place` (one row). Raises Unavailable."""
         ran = tool.run(self._command, deadline)
         if ran.code:
@@ -60,12 +61,14 @@ class Stanza:
         return tables(ran.json(), self._stanza, self._repo, time.time())
 
 
-def tables(document: Any, name: str, repo: int, now: float) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+def tables(document: Any, name: str, repo: int, now: float) -> Tables:
     """The rows of a document of `info`. Raises Unavailable where it isn't one, or has nothing to say."""
     try:
         stanza = next(one for one in document if one["name"] == name)
         status = _status(stanza, repo)
         rows = [_row(one, now) for one in stanza["backup"] if _repo_of(one) == repo]
+        encrypted = _encrypted(stanza, repo)
+        window = _window(stanza, repo, rows)
         held = bool(((stanza["status"].get("lock") or {}).get("backup") or {}).get("held"))
     except StopIteration:
         raise Unavailable(Reason.NOT_FOUND, "pgbackrest doesn't know the stanza") from None
@@ -75,14 +78,8 @@ def tables(document: Any, name: str, repo: int, now: float) -> Mapping[str, Sequ
         reason = Reason.SERVER_ERROR if status == OTHER else Reason.NOT_FOUND
         raise Unavailable(reason, f"pgbackrest's status of the repository: {status}")
     if held:
-        rows.append({**_EMPTY, "state": State.UNFINISHED.value})
-    oldest = min((row["at"] for row in rows if row["at"] is not None), default=None)
-    return {"main": rows, "place": [{"truncated": False, "unread": 0, "oldest": oldest, "status": status}]}
-
-
-_EMPTY: Mapping[str, Any] = dict.fromkeys(
-    ("type", "state", "reason", "at", "size", "seconds", "verified", "whole"), None
-)
+        rows.append(row(None, None, state=State.UNFINISHED))
+    return {"main": rows, "place": [place(rows, status=status, encrypted=encrypted, **window)]}
 
 
 def _status(stanza: Mapping[str, Any], repo: int) -> str:
@@ -107,13 +104,38 @@ def _row(backup: Mapping[str, Any], now: float) -> Mapping[str, Any]:
         fault = Fault.PAGE_CHECKSUM
     elif ended > now + AHEAD:
         fault = Fault.IN_THE_FUTURE
-    return {
-        "type": _TYPES.get(backup["type"], Type.OPAQUE).value,
-        "state": (State.BAD if fault else State.GOOD).value,
-        "reason": fault.value if fault else None,
-        "at": ended,
-        "size": int(backup["info"]["size"]),
-        "seconds": ended - began,
-        "verified": None if wrong is None else not wrong,
-        "whole": True,
-    }
+    return row(
+        _TYPES.get(backup["type"], Type.OPAQUE), ended, fault, size=int(backup["info"]["size"]), seconds=ended - began,
+        verified=None if wrong is None else not wrong, by=PAGE_CHECKSUMS, whole=True,
+    )  # fmt: skip
+
+
+def _encrypted(stanza: Mapping[str, Any], repo: int) -> bool | None:
+    """That of the repository, where the release tells it, else of the stanza."""
+    ciphers = [one.get("cipher") for one in stanza.get("repo", ()) if int(one["key"]) == repo]
+    cipher = ciphers[0] if ciphers else stanza.get("cipher")
+    return None if cipher in {None, "mixed"} else cipher != "none"
+
+
+def _window(stanza: Mapping[str, Any], repo: int, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """From the oldest good backup whose WAL is said to be there to the newest: `info` has no time of the newest WAL.
+
+    The first and last segment don't show what is missing in between: that stays unsaid.
+    """
+    ranges = [
+        (str(one["min"]), str(one["max"]))
+        for one in stanza.get("archive") or ()
+        if int(one["database"].get("repo-key", 1)) == repo and one.get("min") and one.get("max")
+    ]
+    backups = [one for one in stanza["backup"] if _repo_of(one) == repo]
+    times = [
+        each["at"]
+        for one, each in zip(backups, rows, strict=True)
+        if each["state"] == State.GOOD.value and _archived(one.get("archive") or {}, ranges)
+    ]
+    return {"since": min(times), "until": max(times)} if times else {}
+
+
+def _archived(needed: Mapping[str, Any], ranges: Sequence[tuple[str, str]]) -> bool:
+    first, last = str(needed.get("start") or ""), str(needed.get("stop") or "")
+    return bool(first and last) and any(low[8:] <= first[8:] and last[8:] <= high[8:] for low, high in ranges)

@@ -15,6 +15,7 @@ import structlog
 from closewatch.backups import formats
 from closewatch.backups.found import Found, Type
 from closewatch.backups.judge import State, beside, judge, under_way
+from closewatch.backups.rows import Tables, place, row
 from closewatch.core.collectors import Answer, Collector
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
@@ -35,8 +36,6 @@ SPARE = 0.3
 """Seconds kept back, so that the answer is in time."""
 AGAIN = 60.0
 """Seconds after which a place that couldn't be asked is asked again."""
-
-Tables = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 class Place:
@@ -114,10 +113,14 @@ class Files:
 
     def _place(self, listing: Listing, looked: int, beside_them: int) -> Mapping[str, Any]:
         unread = max(0, listing.total - looked - beside_them)
-        return {"truncated": listing.truncated, "unread": unread, "oldest": listing.oldest, "status": None}
+        return place((), truncated=listing.truncated, unread=unread, oldest=listing.oldest)
 
     def _must_open(self, entry: Entry) -> bool:
         return not (self._opaque or under_way(entry.name) or not entry.readable)
+
+    def found(self, entry: Entry, deadline: Deadline) -> Found:
+        """What the content of one file says."""
+        return self._inspect(entry, deadline)
 
     def _inspect(self, entry: Entry, deadline: Deadline) -> Found:
         if not self._must_open(entry):
@@ -140,13 +143,8 @@ class Files:
         changed = self._tags.get(entry.name, entry.tag) != entry.tag
         moving = not self.store.atomic and (changed or now - entry.modified < self._settle)
         verdict = judge(entry, found, now, moving=moving)
-        return {
-            "type": (found.type or Type.OPAQUE).value,
-            "state": verdict.state.value,
-            "reason": verdict.reason.value if verdict.reason else None,
-            "at": verdict.at,
-            "size": entry.size,
-            "seconds": None,
-            "verified": None,
-            "whole": found.whole is True if verdict.state is State.GOOD else None,
-        }
+        whole = found.whole is True if verdict.state is State.GOOD else None
+        return row(
+            found.type or Type.OPAQUE, verdict.at, verdict.reason, state=verdict.state, size=entry.size, whole=whole,
+            encrypted=found.encrypted,
+        )  # fmt: skip

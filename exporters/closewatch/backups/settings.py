@@ -1,4 +1,4 @@
-"""What can be configured of a place with backups: exactly one of a folder, a bucket, or a pgBackRest stanza."""
+"""What can be configured of a place with backups: exactly one of a folder, a bucket, or what a tool keeps."""
 
 from __future__ import annotations
 
@@ -10,11 +10,22 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from closewatch.backups import verification
+from closewatch.backups.builders import BUILDERS
 from closewatch.backups.posture_settings import PostureSettings
+from closewatch.backups.tool_settings import (
+    BarmanPlace,
+    BaseBackupPlace,
+    CloudNativePgPlace,
+    ResticPlace,
+    VeleroPlace,
+    VerifySettings,
+    WalgPlace,
+)
 from closewatch.core.checks import Check
 from closewatch.core.collectors import Collector
 from closewatch.core.secrets import Secret
-from closewatch.core.settings import ConfigPath, Model, NoEcho, TargetSettings
+from closewatch.core.settings import ConfigPath, Label, Model, NoEcho, TargetSettings
 from closewatch.core.source import Source
 from closewatch.sources.store import Store
 
@@ -145,6 +156,22 @@ class BackupsTarget(TargetSettings):
     folder: FolderPlace | None = Field(None, description="Files in a folder.")
     s3: S3Place | None = Field(None, description="Objects in a bucket.")
     pgbackrest: PgbackrestPlace | None = Field(None, description="Backups of pgBackRest.")
+    barman: BarmanPlace | None = Field(None, description="Backups of Barman.")
+    walg: WalgPlace | None = Field(None, description="Backups of WAL-G.")
+    restic: ResticPlace | None = Field(None, description="Snapshots of restic.")
+    basebackup: BaseBackupPlace | None = Field(None, description="Backups of pg_basebackup, and archived WAL.")
+    velero: VeleroPlace | None = Field(None, description="Backups of Velero.")
+    cloudnativepg: CloudNativePgPlace | None = Field(None, description="Backups of a cluster of CloudNativePG.")
+    pair: Label | None = Field(
+        None, description="The target of kind backups with the filestore, or the database, that belongs to this one."
+    )
+    database: str | None = Field(
+        None, min_length=1, max_length=63, description="The database that it would bring back, where it is one."
+    )
+    verify: VerifySettings | None = Field(
+        None,
+        description="Let the tool verify its backups, or read a file whole, by `closewatch work`; off without.",
+    )
     every: float = Field(300.0, ge=1, le=3600, description="Seconds between two looks at the place.")
     posture: PostureSettings | None = Field(
         None,
@@ -153,10 +180,19 @@ class BackupsTarget(TargetSettings):
 
     @model_validator(mode="after")
     def _one_place(self) -> BackupsTarget:
-        named = [name for name in ("folder", "s3", "pgbackrest") if getattr(self, name) is not None]
+        named = [name for name in BUILDERS if getattr(self, name) is not None]
         if len(named) != 1:
             said = f"here are {' and '.join(named)}" if named else "here is none"
-            raise ValueError(f"name one place: folder, s3 or pgbackrest; {said}. Two places are two targets")
+            *others, last = BUILDERS
+            raise ValueError(f"name one place: {', '.join(others)} or {last}; {said}. Two places are two targets")
+        if self.verify is not None and named[0] in {"walg", "velero", "cloudnativepg"}:
+            raise ValueError(f"verify: {named[0]} has no verification of its backups that could be run from here")
+        return self
+
+    @model_validator(mode="after")
+    def _pair_of_two(self) -> BackupsTarget:
+        if self.pair == self.name:
+            raise ValueError("pair: names another target, not this one")
         return self
 
     @model_validator(mode="after")
@@ -165,6 +201,11 @@ class BackupsTarget(TargetSettings):
             raise ValueError("posture is that of a bucket: it belongs to s3")
         return self
 
+    @property
+    def place(self) -> str:
+        """The key of its place."""
+        return next(name for name in BUILDERS if getattr(self, name) is not None)
+
     def asked(self, collectors: Sequence[Collector]) -> tuple[Collector, ...]:
         """All of them, as often as is configured; what a check records, where there is the check."""
         there = {"", *(check.name for check in self.checks())}
@@ -172,6 +213,9 @@ class BackupsTarget(TargetSettings):
 
     def checks(self) -> tuple[Check, ...]:
         """What `closewatch work` looks at."""
+        return self._posture() + verification.checks(self.place, getattr(self, self.place), self.verify)
+
+    def _posture(self) -> tuple[Check, ...]:
         if self.s3 is None or self.posture is None:
             return ()
         from closewatch.backups.posture_check import check  # noqa: PLC0415 - botocore is an extra
@@ -180,19 +224,7 @@ class BackupsTarget(TargetSettings):
 
     def source(self, above: Source | None) -> Source:
         """Asked aside, by its own kind of client."""
-        from closewatch.backups.place import Files as Looking  # noqa: PLC0415 - loaded where it is configured
-        from closewatch.backups.place import Place  # noqa: PLC0415
+        from closewatch.backups.place import Place  # noqa: PLC0415 - loaded where it is configured
 
-        if self.pgbackrest is not None:
-            from closewatch.backups.pgbackrest import Stanza  # noqa: PLC0415
-
-            of = self.pgbackrest
-            stanza = Stanza(of.command, of.stanza, of.repo, str(of.config) if of.config else None)
-            return Place(stanza.look, lambda: None, self.name)
-        files = self.s3 or self.folder
-        assert files is not None
-        settle = 0.0 if self.folder is None else self.folder.settle
-        store, opaque = files.store(), files.content == "opaque"
-        return Place(
-            Looking(store, opaque=opaque, filestore=files.filestore, settle=settle).look, store.close, self.name
-        )
+        look, close = BUILDERS[self.place](getattr(self, self.place))
+        return Place(look, close, self.name)

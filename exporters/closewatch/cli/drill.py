@@ -23,6 +23,7 @@ def restores(
     show_list: Annotated[bool, typer.Option("--list", help="Name the cases, with the reason that is right.")] = False,
 ) -> None:
     """Restore healthy and sabotaged backups, and print what was noticed. Exits with 1 where one was not."""
+    from closewatch.drill.buckets import CASES
     from closewatch.drill.restores import all_cases, drill, healthy_cases
     from closewatch.engines.process import EngineError
 
@@ -30,6 +31,8 @@ def restores(
     if show_list:
         for case in (*healthy_cases(), *all_cases()):
             typer.echo(f"{case.name:<62} {' or '.join(case.expected)}")
+        for bucket in CASES:
+            typer.echo(f"{bucket.name:<62} {bucket.expected}")
         return
     try:
         well = drill(typer.echo, only=only, rounds=rounds)

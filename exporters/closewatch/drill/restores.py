@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -15,10 +16,12 @@ from closewatch.core.records import Chain, Record
 from closewatch.core.records.sqlite import SqliteStore
 from closewatch.core.records.verify import faults
 from closewatch.drill import logical, physical
+from closewatch.drill.buckets import CASES, BucketCase, Buckets, target, told
 from closewatch.drill.cases import PASSED, Case, NotHere, Plan
 from closewatch.drill.stage import Stage
 from closewatch.engines.folder import RunFolder
 from closewatch.engines.guardian import processes_of
+from closewatch.engines.s3 import find_weed
 from closewatch.kinds import load
 from closewatch.registry import Registry
 from closewatch.restores.scratch import PREFIX
@@ -58,6 +61,7 @@ class Drill:
         self.scratch.chmod(0o711)
         self.records = run.path / "records.db"
         self._store = SqliteStore(self.records)
+        self._buckets: Buckets | None = None
         self._numbers = itertools.count(1)
 
     def carry_out(self, case: Case) -> Outcome:
@@ -93,19 +97,40 @@ class Drill:
         found = next((record.reason for record in records if record.reason), PASSED) or PASSED
         return Outcome("two tests at once", (PASSED,), found, time.monotonic() - began, "", tuple(self.left()))
 
+    def of_bucket(self, case: BucketCase) -> Outcome:
+        """Look at a healthy bucket, do the harm, and look again."""
+        if find_weed() is None:
+            return Outcome(case.name, (case.expected,), None, 0.0, "not carried out: an S3 server (weed) is not here")
+        if self._buckets is None:
+            self._buckets = Buckets(self.run)
+        began = time.monotonic()
+        bucket = self._buckets.make(case)
+        job, worker = self._job({**target(bucket), "kind": "backups"})
+        first = worker.run(job)
+        assert first is not None
+        before = told(first.payload, first.reason)
+        case.harm(bucket)
+        record = worker.run(job)
+        assert record is not None
+        found = told(record.payload, record.reason)
+        said = case.expected if case.expected in found else ", ".join(sorted(found))
+        early = "" if before == {PASSED} else f"before the harm it said {', '.join(sorted(before))}"
+        return Outcome(case.name, (case.expected,), early or said, time.monotonic() - began, "")
+
     def test(self, plan: Plan) -> Record:
         """Carry out a plan as `closewatch work` does."""
-        job, worker = self._job(plan)
+        scratch = {"scratch": str(plan.scratch or self.scratch)}
+        job, worker = self._job({"disk": DISK, "limit": LIMIT, **scratch, **plan.settings, "kind": "restores"})
         record = worker.run(job)
         assert record is not None
         return record
 
-    def _job(self, plan: Plan) -> tuple[Job, Worker]:
+    def _job(self, settings: dict[str, Any]) -> tuple[Job, Worker]:
+        """The only check of a target with these settings."""
         name = f"drill{next(self._numbers)}"
-        settings = {"disk": DISK, "limit": LIMIT, **plan.settings, "kind": "restores", "name": name}
-        settings["scratch"] = str(plan.scratch or self.scratch)
         file = self.run.path / f"{name}.yml"
-        document = {"environment": "drill", "records": {"path": str(self.records)}, "targets": [settings]}
+        targets = [{**settings, "name": name}]
+        document = {"environment": "drill", "records": {"path": str(self.records)}, "targets": targets}
         file.write_text(yaml.safe_dump(document), encoding="utf-8")
         config = load(file)
         (job,) = jobs_of(Registry(config))
@@ -172,6 +197,12 @@ def _outcomes(ground: Drill, say: Say, only: str | None, rounds: int) -> Iterato
             outcome = ground.carry_out(case)
             say(line(outcome))
             yield outcome
+    for bucket in CASES:
+        if only is None or only in bucket.name:
+            for _ in range(rounds if bucket.expected == PASSED else 1):
+                outcome = ground.of_bucket(bucket)
+                say(line(outcome))
+                yield outcome
     if only is None or only in "two tests at once":
         outcome = ground.two_at_once()
         say(line(outcome))

@@ -7,6 +7,7 @@ it is gone afterwards, also when this program is killed: a guardian sees to that
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import pwd
 import shutil
@@ -35,6 +36,7 @@ FLOOR_SHARE, FLOOR = 0.03, 512 * 1024 * 1024
 KEPT = 64 * 1024
 """Bytes of a program's complaints that are read."""
 LIMIT = 64 * 1024 * 1024
+_KEEP_SIZE = 1
 FULL = b"No space left on device"
 LONGEST_PATH = 58
 """A socket's path has at most 107 bytes; our folder's name, `/socket` and its own take the rest."""
@@ -143,6 +145,7 @@ class Scratch:
         whole = {"PATH": path, "LC_ALL": "C", "TZ": "UTC", "HOME": str(self.path), "TMPDIR": str(self._outputs)}
         whole |= {key: os.environ[key] for key in _PASSED if key in os.environ} | dict(env or {})
         files = Files(whole, stdout or self._outputs / f"{name}.out", self._outputs / f"{name}.err", stdin)
+        _reserve(files.err)
         process = self._run.spawn(
             name,
             [program, *command[1:]],
@@ -210,6 +213,12 @@ class Scratch:
 
 def _floor(total: int) -> int:
     return min(FLOOR, int(total * FLOOR_SHARE))
+
+
+def _reserve(path: Path) -> None:
+    """Make the file with room for some complaints, empty as yet: that the disk is full must still get into it."""
+    with path.open("ab") as file:  # where the file system can't reserve, it does without
+        ctypes.CDLL(None).fallocate(file.fileno(), _KEEP_SIZE, ctypes.c_int64(0), ctypes.c_int64(KEPT))
 
 
 def _end_of(path: Path) -> bytes:

@@ -20,6 +20,7 @@ from psycopg import sql
 from closewatch.engines.binaries import PostgresBinaries, find_postgres
 from closewatch.engines.datafolder import reachable
 from closewatch.engines.process import Files, Process
+from closewatch.restores.alone import alone
 from closewatch.restores.links import keep_inside
 from closewatch.restores.scratch import TICK, Scratch
 from closewatch.restores.serverlog import why_it_ended
@@ -27,50 +28,8 @@ from closewatch.restores.why import Failed, Why
 
 ADMIN = "postgres"
 STOP_SECONDS = 30.0
-_FIXED = {
-    "listen_addresses": "",
-    "port": "5432",
-    "archive_mode": "off",
-    "archive_command": "",
-    "archive_library": "",
-    "restore_command": "",
-    "primary_conninfo": "",
-    "primary_slot_name": "",
-    "shared_preload_libraries": "",
-    "session_preload_libraries": "",
-    "local_preload_libraries": "",
-    "max_logical_replication_workers": "0",
-    "ssl": "off",
-    "autovacuum": "off",
-    "jit": "off",
-    "fsync": "off",
-    "full_page_writes": "off",
-    "synchronous_commit": "off",
-    "synchronous_standby_names": "",
-    "hot_standby": "off",
-    "event_triggers": "off",
-    "wal_level": "replica",
-    "logging_collector": "off",
-    "log_destination": "stderr",
-    "log_min_messages": "warning",
-    "log_statement": "none",
-    "log_min_error_statement": "panic",
-    "lc_messages": "C",
-    "restart_after_crash": "off",
-    "shared_buffers": "64MB",
-    "maintenance_work_mem": "256MB",
-    "max_wal_size": "2GB",
-    "checkpoint_timeout": "30min",
-}
-_FROM = {"archive_library": 15, "event_triggers": 17}
-"""Settings that older servers don't know, by the major version that brought them."""
-_LEAST = {
-    "max_connections": "max_connections setting",
-    "max_worker_processes": "max_worker_processes setting",
-    "max_wal_senders": "max_wal_senders setting",
-    "max_prepared_transactions": "max_prepared_xacts setting",
-    "max_locks_per_transaction": "max_locks_per_xact setting",
-}
+_NOWHERE_ELSE = ""
+"""Else the environment's PGHOSTADDR, such as that of production, would win over the socket."""
 _NO_LOGIN = ("does not exist", "is not permitted to log in")
 _SIGNALS = ("standby.signal", "recovery.signal")
 
@@ -126,7 +85,7 @@ class Server:
         keep_inside(scratch)
         for name in (*_SIGNALS, "postgresql.auto.conf"):
             (scratch.data / name).unlink(missing_ok=True)
-        if settings or (scratch.data / "backup_label").exists():
+        if settings:  # else the backup brings its own WAL, and is recovered as after a crash
             (scratch.data / "recovery.signal").touch()
         (scratch.data / "postgresql.auto.conf").write_text("", encoding="ascii")
         (scratch.data / "postmaster.pid").unlink(missing_ok=True)
@@ -208,11 +167,13 @@ class Server:
         try:
             return psycopg.connect(
                 host=str(self.socket),
+                hostaddr=_NOWHERE_ELSE,
                 port=self.port,
                 dbname=database,
                 user=self.admin,
                 autocommit=True,
                 connect_timeout=10,
+                client_encoding="utf8",  # else a database in SQL_ASCII would answer in bytes
                 options="-c statement_timeout=0 -c lock_timeout=0",
                 application_name="closewatch",
             )
@@ -256,7 +217,12 @@ class Server:
         for name in dict.fromkeys((self.admin, ADMIN, self.scratch.user or ADMIN)):
             try:
                 with psycopg.connect(
-                    host=str(self.socket), port=self.port, dbname=_MAINTENANCE, user=name, connect_timeout=2
+                    host=str(self.socket),
+                    hostaddr=_NOWHERE_ELSE,
+                    port=self.port,
+                    dbname=_MAINTENANCE,
+                    user=name,
+                    connect_timeout=2,
                 ) as connection:
                     ruler = connection.info.parameter_status("is_superuser") == "on"
             except psycopg.OperationalError as error:
@@ -286,20 +252,13 @@ class Server:
         return found[1] if found else None
 
     def _write(self, settings: Mapping[str, str]) -> None:
-        control = self.control()
-        sizes = {name: control[key] for name, key in _LEAST.items() if key in control}
-        if int(sizes.get("max_connections", "0")) < 20:  # noqa: PLR2004 - ours, and those of parallel programs
-            sizes["max_connections"] = "20"
-        fixed = {name: value for name, value in _FIXED.items() if self.major >= _FROM.get(name, 0)}
-        whole = {
-            **fixed,
-            **sizes,
+        places = {
             "unix_socket_directories": str(self.socket),
             "hba_file": str(self._conf / "pg_hba.conf"),
             "ident_file": str(self._conf / "pg_ident.conf"),
             "data_directory": str(self.scratch.data),
-            **settings,
         }
+        whole = {**alone(self.major, self.control()), **places, **settings}
         lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in whole.items()]
         (self._conf / "postgresql.conf").write_text("".join(lines), encoding="utf-8")
         # Whoever gets to the socket's folder is us: nobody else may enter it.

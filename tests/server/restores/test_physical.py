@@ -102,7 +102,7 @@ def test_the_window_spans_from_the_backup_to_the_newest_segment(
     assert window.until < time.time() + 1
 
 
-@pytest.mark.parametrize("name", ORIGINS)
+@pytest.mark.parametrize("name", ["pgbackrest", "plain"])
 def test_a_moment_after_the_last_commit_is_not_reached(
     name: str, archiving: Archiving, scratch: Scratch, pytestconfig: pytest.Config
 ) -> None:
@@ -110,6 +110,11 @@ def test_a_moment_after_the_last_commit_is_not_reached(
     with pytest.raises(Failed) as failure, restored(scratch, origin, backup, archiving.commits[-1] + 3600):
         pass
     assert failure.value.why is Why.TARGET_NOT_REACHED
+
+
+def test_a_backup_with_its_own_wal_needs_no_archive(archiving: Archiving, scratch: Scratch) -> None:
+    with restored(scratch, BaseBackup(archiving.base, None), "tar") as server:
+        assert 0 < rows(server)[0] < archiving.rows_before(archiving.moment)
 
 
 def test_a_segment_that_lacks_is_found(archiving: Archiving, scratch: Scratch, tmp_path: Path) -> None:
@@ -206,35 +211,3 @@ def test_a_server_killed_in_recovery_is_a_failed_start(archiving: Archiving, scr
         server.start()
     assert failure.value.why is Why.START_FAILED
     killer.join(10)
-
-
-def test_nothing_of_production_is_left_in_the_settings(archiving: Archiving, scratch: Scratch) -> None:
-    origin = BaseBackup(archiving.base, archiving.wal)
-    backup = next(each for each in origin.backups(scratch) if each.id == "plain")
-    settings = origin.restore(backup, Moment(), scratch)
-    (scratch.data / "postgresql.auto.conf").write_text(
-        "primary_conninfo = 'host=production'\narchive_command = 'false'\nlisten_addresses = '*'\n"
-    )
-    scratch.give(scratch.data)
-    (scratch.data / "standby.signal").touch()
-    server = Server.on(scratch, settings)
-    server.start()
-    try:
-        with server.connect("books") as connection:
-            shown = dict(
-                connection.execute(
-                    "SELECT name, setting FROM pg_settings WHERE name IN ('primary_conninfo', 'archive_mode',"
-                    " 'archive_command', 'listen_addresses', 'ssl', 'shared_preload_libraries', 'autovacuum')"
-                ).fetchall()
-            )
-    finally:
-        server.stop()
-    assert shown.pop("archive_command") in {"", "(disabled)"}
-    assert shown == {
-        "primary_conninfo": "",
-        "archive_mode": "off",
-        "listen_addresses": "",
-        "ssl": "off",
-        "shared_preload_libraries": "",
-        "autovacuum": "off",
-    }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -41,7 +41,9 @@ with Scratch.create(
 """
 
 
-def create(parent: Path, *, disk: int = 100 * MIB, seconds: float = 30.0, stop: threading.Event | None = None):  # type: ignore[no-untyped-def]
+def create(
+    parent: Path, *, disk: int = 100 * MIB, seconds: float = 30.0, stop: threading.Event | None = None
+) -> contextlib.AbstractContextManager[Scratch]:
     return Scratch.create(
         parent,
         disk=disk,
@@ -58,11 +60,12 @@ def shared_memory() -> set[str]:
 
 
 def gone(path: Path) -> bool:
-    return not path.exists() and not any(
-        os.readlink(f"/proc/{entry}/cwd").startswith(str(path))
-        for entry in os.listdir("/proc")
-        if entry.isdigit() and os.path.exists(f"/proc/{entry}/cwd")
-    )
+    """Whether neither the folder is there nor a process that works in it."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if str((entry / "cwd").readlink()).startswith(f"{path}/"):
+                return False
+    return not path.exists()
 
 
 def test_what_a_program_says_and_how_it_ends(scratch: Scratch) -> None:
@@ -206,10 +209,11 @@ def test_nothing_is_left_when_we_are_ended(scratch_parent: Path, number: signal.
     assert list(scratch_parent.iterdir()) == []
 
 
-def test_a_link_is_never_followed_to_give_a_file_away(scratch: Scratch) -> None:
-    with tempfile.NamedTemporaryFile() as foreign:
-        owner = os.stat(foreign.name).st_uid
-        folder = scratch.folder("restored")
-        (folder / "server.key").symlink_to(foreign.name)
-        scratch.give(folder)
-        assert os.stat(foreign.name).st_uid == owner
+def test_a_link_is_never_followed_to_give_a_file_away(scratch: Scratch, tmp_path: Path) -> None:
+    foreign = tmp_path / "key"
+    foreign.touch()
+    owner = foreign.stat().st_uid
+    folder = scratch.folder("restored")
+    (folder / "server.key").symlink_to(foreign)
+    scratch.give(folder)
+    assert foreign.stat().st_uid == owner

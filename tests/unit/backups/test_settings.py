@@ -23,7 +23,7 @@ def said(tmp_path: Path, **place: Any) -> str:
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ({}, "name one place: folder, s3 or pgbackrest; here is none"),
+        ({}, "velero or cloudnativepg; here is none"),
         ({"folder": {"path": "/b"}, "s3": {"bucket": "b"}}, "here are folder and s3. Two places are two targets"),
         ({"folder": {"path": "/b", "pattern": "/x"}}, "is not a pattern of names below the place"),
         ({"folder": {"path": "/b", "pattern": "**/*.dump"}}, "** is not known"),

@@ -54,6 +54,8 @@ def test_every_format_brings_back_all_that_was_in_it(acme: Source, place: Place,
         "bzipped": lambda folder: packed("a.sql.bz2", plain, folder),
         "customgz": lambda folder: packed("a.dump.gz", custom, folder),
     }
+    if shutil.which("zstd") is None:
+        del made["zstandard"]
     for name, make in made.items():
         folder = tmp_path / f"of-{name}"
         folder.mkdir()
