@@ -54,7 +54,7 @@ def _sentences(docstring: str | None) -> str:
 def _parts() -> Iterator[str]:
     yield INTRODUCTION
     yield "## Every target\n"
-    yield from _families((*meta.TARGET_FAMILIES, meta.UNWATCHED))
+    yield from _families((*meta.TARGET_FAMILIES, *meta.CHECK_FAMILIES, meta.UNWATCHED))
     yield "## The process\n"
     yield "On `/metrics`. The inventory and the state of discovery carry the labels of the target that they speak of.\n"
     yield from _families(meta.PROCESS_FAMILIES)

@@ -14,6 +14,8 @@ import yaml
 
 from closewatch.core.reasons import Reason
 from closewatch.engines.prometheus import PrometheusServer
+from closewatch.restores.why import Why
+from dashboards import recoverability
 from tests.contract import checks_dashboards
 from tests.contract.checks_metrics import FOREIGN
 from tests.contract.tree import Declared, declarations, uses
@@ -104,6 +106,10 @@ def test_every_reason_has_its_words() -> None:
     ]
 
     assert words == [set(Reason), set(Reason)]
+
+
+def test_every_reason_of_a_restore_has_its_words() -> None:
+    assert set(recoverability.REASONS) == set(Why)
 
 
 def test_every_query_answers(prometheus: Callable[..., PrometheusServer]) -> None:

@@ -66,7 +66,8 @@ class BaseBackups:
 
     def _segments(self, deadline: Deadline) -> wal.Archive:
         assert self._archive is not None
-        names, histories = [], {}
+        names: list[tuple[str, float]] = []
+        histories: dict[int, str] = {}
         try:
             with os.scandir(self._archive) as entries:
                 for one in entries:

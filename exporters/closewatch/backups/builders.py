@@ -29,7 +29,7 @@ def _nothing() -> None:
     """There is nothing to let go of."""
 
 
-def files(of: FolderPlace | S3Place) -> Files:
+def files(of: Any) -> Files:
     """The files of a folder or bucket; a bucket's client is an extra."""
     from closewatch.backups.place import Files as Looking  # noqa: PLC0415
 

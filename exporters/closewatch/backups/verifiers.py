@@ -156,7 +156,7 @@ def _read(of: Any, store: Store, entry: Entry, found: Found, task: Task) -> Veri
     return Verified(kind, ARCHIVE, True if known else None, None if known else "cannot_check")
 
 
-def _unpacked(stream: io.BufferedReader, head: bytes) -> bool:
+def _unpacked(stream: Any, head: bytes) -> bool:
     """Whether it is of a kind that has checksums, or an end; all of it was read then."""
     if head.startswith(ZIP):
         with zipfile.ZipFile(stream) as found:

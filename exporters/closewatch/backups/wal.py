@@ -18,8 +18,6 @@ SEGMENT_SIZE = 16 * 1024 * 1024
 _ID = 1 << 32
 _PACKED = r"(\.(gz|zst|lz4|lzma|lzo|bz2|xz|br|snappy))?$"
 _NAME = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(-[0-9a-f]{40})?" + _PACKED)
-    r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(-[0-9a-f]{40})?(\.(gz|zst|lz4|lzma|lzo|bz2|xz|br|snappy))?$"
-)
 _HISTORY = re.compile(r"([0-9A-F]{8})\.history" + _PACKED)
 _LINE = re.compile(r"\s*(\d{1,10})\s+([0-9A-F]{1,8})/([0-9A-F]{1,8})(\s|$)")
 
