@@ -51,6 +51,14 @@ def test_a_configuration(text: str, tmp_path: Path) -> None:
     assert load(write(tmp_path, text)).targets
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "docs/examples").glob("*.yml")), ids=lambda path: str(path.name))
+def test_a_file_with_an_example(path: Path) -> None:
+    if "targets:" in path.read_text(encoding="utf-8"):
+        assert load(path).targets
+    else:
+        assert path.name == "web-config.yml"  # tried in tests/unit/core/test_web_config.py
+
+
 @pytest.mark.parametrize("text", examples("scrape_configs"))
 def test_a_configuration_of_prometheus(text: str, tmp_path: Path, promtool: Path) -> None:
     subprocess.run([promtool, "check", "config", write(tmp_path, text)], check=True, capture_output=True, timeout=30)
