@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboards import (
+    alertmanager,
     backups,
     certificates,
     glance,
@@ -21,7 +22,7 @@ PAGES = (
     Page(
         "closewatch overview",
         "What is wrong, where, since when, and what to do. Red and orange first.",
-        (("What is wrong", glance.panels), ("closewatch itself", watcher.panels)),
+        (("What is wrong", glance.panels), ("closewatch itself", watcher.panels), ("Alertmanager", alertmanager.panels)),
     ),
     Page(
         "closewatch postgresql",

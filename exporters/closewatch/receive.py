@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import structlog
 
 from closewatch.alertmanager import notification
-from closewatch.core.checks import Check, Payload, Result, Task, Verdict
+from closewatch.core.checks import Cancelled, Check, Payload, Result, Task, Verdict
 from closewatch.core.config import Config
 from closewatch.core.deadline import Deadline
 from closewatch.core.records import LeaseLost, Record, Store, StoreError
@@ -40,7 +40,7 @@ LIMITS = Limits(connections=16, request=notification.MAX_BYTES + 64 * 1024)
 
 def _never(_task: Task) -> Verdict:
     """Notifications come; nothing asks for them."""
-    raise NotImplementedError
+    raise Cancelled
 
 
 RECEIVED = Check(notification.NAME, notification.VERSION, _never, every=0, limit=PATIENCE)
