@@ -22,7 +22,11 @@ PAGES = (
     Page(
         "closewatch overview",
         "What is wrong, where, since when, and what to do. Red and orange first.",
-        (("What is wrong", glance.panels), ("closewatch itself", watcher.panels), ("Alertmanager", alertmanager.panels)),
+        (
+            ("What is wrong", glance.panels),
+            ("closewatch itself", watcher.panels),
+            ("Alertmanager", alertmanager.panels),
+        ),
     ),
     Page(
         "closewatch postgresql",

@@ -1,4 +1,4 @@
-"""A receiver of notifications as `closewatch receive` makes it, and the configuration that it shares with the worker."""
+"""A receiver of notifications as `closewatch receive` makes it, and the configuration that the worker has too."""
 
 from __future__ import annotations
 

@@ -144,7 +144,9 @@ def test_the_command_serves_until_it_is_told_to_end(configured, tmp_path: Path):
 
 def test_a_configuration_without_an_alertmanager_is_told_so(tmp_path: Path):
     path = tmp_path / "closewatch.yml"
-    path.write_text("environment: test\nrecords: {path: r.db}\ntargets:\n  - {kind: certificates, name: a, files: [a]}\n")
+    path.write_text(
+        "environment: test\nrecords: {path: r.db}\ntargets:\n  - {kind: certificates, name: a, files: [a]}\n"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "closewatch", "receive", str(path)], capture_output=True, timeout=60, check=False
     )

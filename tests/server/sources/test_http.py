@@ -52,14 +52,8 @@ def ask(url: str, seconds: float = 10.0) -> object:
 
 
 def test_an_answer(answering):
-    asked: list[bytes] = []
-
-    def answer(connection: socket.socket) -> None:
-        connection.sendall(HEAD + b"Content-Length: 8\r\n\r\n[1, 2]  ")
-
-    url = answering(answer)
+    url = answering(lambda connection: connection.sendall(HEAD + b"Content-Length: 8\r\n\r\n[1, 2]  "))
     assert ask(url) == [1, 2]
-    del asked
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,9 @@ def test_after_a_long_gap_who_was_told_is_known_and_who_was_due_is_not():
 
 def shown(collector: Collector, payload: dict[str, Any] | None) -> dict[str, float]:
     rows = [] if payload is None else [{"payload": payload, "end": NOW}]
-    samples = collector.read(Answer({"newest": rows, "passed": []}), Target.of("alertmanager", "a", environment="e"), {})
+    samples = collector.read(
+        Answer({"newest": rows, "passed": []}), Target.of("alertmanager", "a", environment="e"), {}
+    )
     return {":".join((s.family.name.rpartition("alertmanager_")[2], *s.labels)): s.value for s in samples}
 
 
