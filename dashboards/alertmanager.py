@@ -18,7 +18,7 @@ def panels() -> list[Panel]:
     return [
         chart(
             "Silenced critical alerts",
-            "For how long each critical alert that fires has been silenced, over all silences that followed each other.",
+            "For how long each critical alert that fires has been silenced, by silences that followed each other.",
             "s",
             [query(f"time() - {hidden}", NAME + " {{alert}}")],
             none="No critical alert that fires is silenced.",

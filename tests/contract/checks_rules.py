@@ -59,8 +59,7 @@ OWN = {
     "ClosewatchCheckSilent": {"check"},
     "ClosewatchCheckInconclusive": {"check"},
     "ClosewatchRecordsNotCopied": {"copy"},
-    "AlertmanagerCriticalSilenced": {"alert"},
-    "AlertmanagerCriticalUntold": {"alert"},
+    **{f"AlertmanagerCritical{what}": {"alert"} for what in ("Silenced", "Untold")},
 }
 """The labels by which an alert of a target is several; nothing else of a series may make an alert of its own."""
 ALLOWED = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import socket
@@ -11,15 +12,20 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
+import bcrypt
 import pytest
 
 from closewatch.core.records.sqlite import SqliteStore
 from closewatch.core.records.verify import faults
+from closewatch.core.web import Server
 from closewatch.engines import http
 from closewatch.engines.folder import free_port
 from closewatch.engines.process import wait_until
+from closewatch.receive import LIMITS, Receiver
 from tests.server.alertmanager.conftest import NOTIFICATIONS
 from tests.unit.alertmanager.test_notification import ALERT, DOCUMENT, posted
 
@@ -96,6 +102,42 @@ def test_many_at_once_are_all_recorded(configured, receive, store: SqliteStore):
         thread.join(30)
     assert got == [200] * 12
     assert [record.sequence for record in store.newest(NOTIFICATIONS, 20)] == list(range(12, 0, -1))
+
+
+def test_who_does_not_log_in_records_nothing_however_much_it_sends(configured, store: SqliteStore, tmp_path: Path):
+    web = tmp_path / "web.yml"
+    web.write_text(f"basic_auth_users: {{alertmanager: '{bcrypt.hashpw(b'word', bcrypt.gensalt(4)).decode()}'}}\n")
+    receiver = Receiver(configured())
+    server = Server("127.0.0.1:0", receiver.routes(), web, LIMITS, receiver.bodies())
+    server.start()
+    try:
+        url = f"{server.url}/notifications/main"
+        assert status(url) == 401
+        head = b"POST /notifications/main HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000000\r\n\r\n"
+        assert raw(server.address, head + b"x" * 1000) == 401
+        login = base64.b64encode(b"alertmanager:word").decode()
+        request = urllib.request.Request(url, json.dumps(DOCUMENT).encode(), {"Authorization": f"Basic {login}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 200
+    finally:
+        server.stop()
+        receiver.close()
+    assert len(store.newest(NOTIFICATIONS, 9)) == 1
+
+
+def test_a_client_that_sends_slowly_is_cut_off(configured):
+    receiver = Receiver(configured())
+    limits = replace(LIMITS, head=0.5)
+    server = Server("127.0.0.1:0", receiver.routes(), None, limits, receiver.bodies())
+    server.start()
+    host, _, port = server.address.rpartition(":")
+    began = time.monotonic()
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(b"POST /notifications/main HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        assert int(connection.makefile("rb").readline().split()[1]) == 408
+    assert time.monotonic() - began < 5
+    server.stop()
+    receiver.close()
 
 
 def test_while_another_writes_it_waits_and_then_says_try_again(configured, receive, store: SqliteStore):
