@@ -102,15 +102,30 @@ def every(objects: list[Object], kind: str) -> list[Object]:
     return [each for each in objects if each["kind"] == kind]
 
 
-def pods(objects: list[Object]) -> list[Object]:
-    """What each Deployment makes: labels, annotations and the pod's spec."""
-    found: list[Object] = [each["spec"]["template"] for each in every(objects, "Deployment")]
+def serving(objects: list[Object]) -> list[Object]:
+    """The Deployments of the exporter."""
+    found = [
+        each
+        for each in every(objects, "Deployment")
+        if each["spec"]["template"]["spec"]["containers"][0]["args"][0] == "serve"
+    ]
     assert found
     return found
 
 
+def pods(objects: list[Object]) -> list[Object]:
+    """What each of these makes: labels, annotations and the pod's spec."""
+    return [each["spec"]["template"] for each in serving(objects)]
+
+
+def lane(objects: list[Object]) -> list[Object]:
+    """The same of the scheduled lane: workers and restore tests."""
+    found = [each["spec"]["template"] for each in every(objects, "Deployment") if each not in serving(objects)]
+    return found + [each["spec"]["jobTemplate"]["spec"]["template"] for each in every(objects, "CronJob")]
+
+
 def containers(objects: list[Object]) -> list[Object]:
-    """The container of each Deployment."""
+    """The container of each exporter."""
     found: list[Object] = [each for pod in pods(objects) for each in pod["spec"]["containers"]]
     assert len(found) == len(pods(objects))
     return found

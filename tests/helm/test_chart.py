@@ -24,6 +24,7 @@ from tests.helm.chart import (
     containers,
     every,
     find,
+    lane,
     notes,
     pods,
 )
@@ -89,10 +90,11 @@ def test_the_pods_are_restricted(helm: Helm, values: dict[str, Any]) -> None:
             "capabilities": {"drop": ["ALL"]},
         }
         assert each["resources"]["limits"]["memory"]
-        assert [mount["name"] for mount in each["volumeMounts"] if not mount.get("readOnly")] == ["tmp"]
+        writable = [mount["name"] for mount in each["volumeMounts"] if not mount.get("readOnly")]
+        assert writable == (["tmp", "records"] if "records" in values else ["tmp"])
     for policy in every(objects, "NetworkPolicy"):
         assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    assert len(every(objects, "NetworkPolicy")) == len(pods(objects))
+    assert len(every(objects, "NetworkPolicy")) == len(pods(objects) + lane(objects))
 
 
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)

@@ -11,12 +11,29 @@ from typing import Any
 import pytest
 import yaml
 
+from closewatch.core.settings import TargetSettings
 from closewatch.kinds import KINDS, SETTINGS
-from tests.helm.chart import RENDERERS, ROOT, VALUES, Helm, Object, RefusedError, containers, every, find, notes, pods
+from tests.helm.chart import (
+    RENDERERS,
+    ROOT,
+    VALUES,
+    Helm,
+    Object,
+    RefusedError,
+    containers,
+    every,
+    find,
+    lane,
+    notes,
+    pods,
+    serving,
+)
 
 EXAMPLES = [path for path in sorted((ROOT / "docs/examples").glob("*.yml")) if "targets:" in path.read_text("utf-8")]
 SECRETS = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}
 CLUSTER = {"apiGroups": ["postgresql.cnpg.io"], "resources": ["clusters"], "resourceNames": ["pg-07"], "verbs": ["get"]}
+KEPT: dict[str, Any] = {"records": {"path": "/var/lib/closewatch/records.db"}}
+"""What a configuration has where results are kept; the values then name a volume, too."""
 ADDRESS = re.compile(r"(?:[a-z0-9+]+://)?(?:\[[0-9a-f:]+\]|[A-Za-z0-9_.-]+):(\d{1,5})(?:/.*)?")
 
 
@@ -29,7 +46,11 @@ def helm(request: pytest.FixtureRequest) -> Helm:
 def split(*kinds: str, **more: Any) -> dict[str, Any]:
     """Values with a target of each kind, by concern. The chart takes them unchecked: closewatch checks them itself."""
     targets = [{"kind": kind, "name": f"the-{kind}"} for kind in kinds]
-    return {"deployments": "by-concern", "config": {"environment": "production", "targets": targets}} | more
+    values: dict[str, Any] = {"deployments": "by-concern"}
+    config = {"environment": "production", "targets": targets}
+    if any(SETTINGS[kind].checks is not TargetSettings.checks for kind in kinds if kind in SETTINGS):
+        config, values["records"] = config | KEPT, {"size": "1Gi"}
+    return values | {"config": config} | more
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -39,7 +60,7 @@ def test_a_kind_is_asked_by_the_process_of_what_it_belongs_to(helm: Helm, kind: 
 
     objects = helm(split(*{concern, kind}))
 
-    assert [each["metadata"]["name"] for each in every(objects, "Deployment")] == [f"watch-closewatch-{concern}"]
+    assert [each["metadata"]["name"] for each in serving(objects)] == [f"watch-closewatch-{concern}"]
     assert {label["app.kubernetes.io/component"] for label in _labels(pods(objects))} == {concern}
 
 
@@ -143,7 +164,8 @@ def test_the_ports_of_the_examples_are_open(helm: Helm, path: Path) -> None:
     targets = yaml.safe_load(path.read_text("utf-8"))["targets"]
     named = {int(found[1]) for text in _texts(targets) if (found := ADDRESS.fullmatch(text))}
 
-    assert named <= _ports(helm({"config": {"environment": "production", "targets": targets}}))
+    config = {"environment": "production", "targets": targets} | KEPT
+    assert named <= _ports(helm({"config": config, "records": {"size": "1Gi"}}))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +208,7 @@ def test_two_releases_in_one_cluster_dont_meet(helm: Helm, name: str, others: tu
     assert not _identities(one) & _identities(other)
     if others[1] == "monitoring":
         for selector in _selectors(one):
-            assert not any(selector.items() <= labels.items() for labels in _labels(pods(other)))
+            assert not any(selector.items() <= labels.items() for labels in _labels(pods(other) + lane(other)))
         [monitor] = every(one, "ServiceMonitor") or [None]
         if monitor:
             chosen = monitor["spec"]["selector"]["matchLabels"].items()

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from kubernetes_validate.utils import schema_contents
 from referencing import Registry, Resource
 
-from tests.helm.chart import RENDERERS, VALUES, Helm, Object, every, pods
+from tests.helm.chart import RENDERERS, VALUES, Helm, Object, every, lane, pods
 
 VERSIONS = ("1.25", kubernetes_validate.latest_version().removesuffix(".0"))
 MONITORING = ("monitoring.coreos.com/v1", "monitoring.coreos.com/v1alpha1")
@@ -113,7 +113,7 @@ def test_what_a_pod_mounts_is_there(objects: list[Object], values: dict[str, Any
     """Made by the chart, or named by the values: then it is somebody's that is there already."""
     made = {(each["kind"], each["metadata"]["name"]) for each in objects}
     named = json.dumps(values)
-    for pod in pods(objects):
+    for pod in pods(objects) + lane(objects):
         spec = pod["spec"]
         volumes = [volume["name"] for volume in spec["volumes"]]
         mounts = spec["containers"][0]["volumeMounts"]
@@ -133,7 +133,7 @@ def test_what_a_pod_mounts_is_there(objects: list[Object], values: dict[str, Any
 
 
 def test_what_selects_pods_finds_one_deployments(objects: list[Object]) -> None:
-    labels = [pod["metadata"]["labels"] for pod in pods(objects)]
+    labels = [pod["metadata"]["labels"] for pod in pods(objects) + lane(objects)]
     ports = {port["name"] for pod in pods(objects) for port in pod["spec"]["containers"][0]["ports"]}
     for each in every(objects, "Deployment"):
         own = each["spec"]["template"]["metadata"]["labels"].items()
@@ -144,7 +144,7 @@ def test_what_selects_pods_finds_one_deployments(objects: list[Object]) -> None:
     for policy in every(objects, "NetworkPolicy"):
         chosen = policy["spec"]["podSelector"]["matchLabels"].items()
         assert [chosen <= found.items() for found in labels].count(True) == 1
-        assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} <= ports
+        assert {port["port"] for rule in policy["spec"].get("ingress", ()) for port in rule["ports"]} <= ports
 
 
 def test_what_is_scraped_is_every_service_by_a_port_that_it_has(objects: list[Object]) -> None:

@@ -13,10 +13,11 @@ import pytest
 import typer.main
 
 from closewatch.cli import main as command_line
+from closewatch.work import GRACE
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "systemd"
-ALONE, INSTANCE = "closewatch.service", "closewatch@.service"
+ALONE, INSTANCE, WORK = "closewatch.service", "closewatch@.service", "closewatch-work.service"
 WORST = 20
 """Tenths of systemd's exposure level, from 0 (safe) to 100."""
 SYSTEMD = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not on PATH")
@@ -73,6 +74,61 @@ def test_instances_dont_share_a_user() -> None:
     assert value(INSTANCE, "User") == "closewatch-%i"
 
 
+def test_the_worker_starts_as_the_program_wants() -> None:
+    program, work, *arguments = shlex.split(value(WORK, "ExecStart").replace("$OPTIONS", "--jobs=2"))
+    command = typer.main.get_command(command_line).commands[work]  # type: ignore[attr-defined]
+
+    given = command.make_context(work, arguments).params
+
+    assert program == "/opt/closewatch/bin/closewatch"
+    assert (str(given["config"]), given["once"], given["jobs"]) == ("/etc/closewatch/work.yml", None, 2)
+    assert value(WORK, "Environment") == "TMPDIR=/var/tmp OPTIONS="
+
+
+def test_the_worker_is_as_closed_as_the_others_but_for_what_a_restore_needs() -> None:
+    """Each difference is named here, with its reason beside it in the unit."""
+    own = {"ExecStart", "ExecReload", "Environment", "EnvironmentFile", "LoadCredential", "User"}
+    alone, worker = ({pair for pair in settings(name) if pair[0] not in own} for name in (ALONE, WORK))
+
+    assert alone - worker == {
+        ("TimeoutStopSec", "30"),
+        ("MemoryMax", "512M"),
+        ("TasksMax", "512"),
+        ("RemoveIPC", "yes"),
+    }
+    assert worker - alone == {
+        ("KillMode", "mixed"),
+        ("TimeoutStopSec", "120"),
+        ("MemoryMax", "4G"),
+        ("TasksMax", "2048"),
+        ("CPUWeight", "20"),
+        ("IOWeight", "20"),
+        ("StateDirectory", "closewatch"),
+        ("StateDirectoryMode", "0700"),
+        ("SystemCallFilter", "@chown"),
+    }
+    assert int(value(WORK, "TimeoutStopSec")) > GRACE
+    order = [text for key, text in settings(WORK) if key == "SystemCallFilter"]
+    assert order == ["@system-service", "~@privileged", "@chown"]  # what comes later wins
+
+
+def test_who_shows_the_records_may_open_them() -> None:
+    """As the same user, and in the same folder."""
+    shared = {("StateDirectory", "closewatch"), ("StateDirectoryMode", "0700")}
+
+    assert set(settings("records.conf")) == shared
+    assert shared <= set(settings(WORK))
+    assert value(WORK, "User") == Path(ALONE).stem
+
+
+def test_a_user_of_the_host_keeps_its_shared_memory() -> None:
+    """RemoveIPC= takes what belongs to the user, also what a PostgreSQL server that systemd didn't start as it uses."""
+    dropped_in = dict(settings("pgbackrest.conf"))
+
+    assert dropped_in["DynamicUser"] == dropped_in["RemoveIPC"] == "no"
+    assert "RemoveIPC" not in dict(settings(WORK))
+
+
 def test_it_comes_back_but_not_for_ever() -> None:
     assert (value(ALONE, "Restart"), value(ALONE, "RestartSec")) == ("on-failure", "10")
     limits = dict(settings(ALONE, "Unit"))
@@ -94,14 +150,16 @@ def test_the_guide_names_passwords_as_systemd_does() -> None:
 def test_systemd_takes_the_units(tmp_path: Path, dropped_in: bool) -> None:
     """The program is put where this machine has one, as systemd looks for it."""
     paths = []
-    for name in (ALONE, INSTANCE):
+    for name in (ALONE, INSTANCE, WORK):
         text = (UNITS / name).read_text("utf-8")
         paths.append(tmp_path / name.replace("@.", "@backups."))
         paths[-1].write_text(text.replace("/opt/closewatch/bin/closewatch", sys.executable), encoding="utf-8")
     if dropped_in:
-        folder = tmp_path / "closewatch@backups.service.d"
-        folder.mkdir()
-        shutil.copy(UNITS / "pgbackrest.conf", folder)
+        for name in ("closewatch@backups.service", WORK):
+            folder = tmp_path / f"{name}.d"
+            folder.mkdir()
+            shutil.copy(UNITS / "pgbackrest.conf", folder)
+            shutil.copy(UNITS / "records.conf", folder)
 
     done = subprocess.run(["systemd-analyze", "verify", *paths], capture_output=True, text=True, check=False)
 
@@ -110,7 +168,7 @@ def test_systemd_takes_the_units(tmp_path: Path, dropped_in: bool) -> None:
 
 
 @SYSTEMD
-@pytest.mark.parametrize("name", [ALONE, INSTANCE])
+@pytest.mark.parametrize("name", [ALONE, INSTANCE, WORK])
 def test_systemd_calls_them_safe(name: str) -> None:
     options = subprocess.run(["systemd-analyze", "--help"], capture_output=True, text=True, check=True).stdout
     if "--offline" not in options:

@@ -45,7 +45,12 @@ one of each kind, and networkPolicy.ports. An address may stand under any key, s
 {{- range $target := $part.targets -}}
   {{- with get $usual (toString $target.kind) -}}{{- $ports = append $ports . -}}{{- end -}}
   {{- if $target.sentinels -}}{{- $ports = append $ports "26379" -}}{{- end -}}
-  {{- with $target.s3 -}}{{- if not .endpoint -}}{{- $ports = append $ports "443" -}}{{- end -}}{{- end -}}
+  {{- range $place := list (default dict $target.s3) (dig "origin" "dump" "s3" dict $target) (dig "origin" "odoo_zip" "s3" dict $target) (dig "filestore" "archive" "s3" dict $target) -}}
+    {{- if and $place (not $place.endpoint) -}}{{- $ports = append $ports "443" -}}{{- end -}}
+  {{- end -}}
+  {{- range $copy := default list $target.copies -}}
+    {{- with $copy.syslog -}}{{- if not .port -}}{{- $ports = append $ports "514" -}}{{- end -}}{{- end -}}
+  {{- end -}}
   {{- $text := toRawJson $target -}}
   {{- range $found := regexFindAll "[A-Za-z0-9._\\]-]:[0-9]{1,5}[/\"]" $text -1 -}}
     {{- $ports = append $ports (regexFind "[0-9]+" (regexFind ":[0-9]+[/\"]$" $found)) -}}
@@ -57,7 +62,13 @@ one of each kind, and networkPolicy.ports. An address may stand under any key, s
     {{- if contains (printf "\"protocol\":\"%s\"" $protocol) $text -}}{{- $ports = append $ports $port -}}{{- end -}}
   {{- end -}}
   {{- range $scheme, $port := dict "http" "80" "https" "443" -}}
-    {{- if regexMatch (printf "\"%s://[^:/\"]+[/\"]" $scheme) $text -}}{{- $ports = append $ports $port -}}{{- end -}}
+    {{- if regexMatch (printf "[\":]%s://[^:/\"]+[/\"]" $scheme) $text -}}{{- $ports = append $ports $port -}}{{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- range $target := $part.targets -}}
+  {{- $repository := regexFind "\"repository\":\"[a-z0-9]+:" (toRawJson $target) -}}
+  {{- range $tool, $port := dict "sftp:" "22" "s3:" "443" "swift:" "443" "b2:" "443" "azure:" "443" "gs:" "443" -}}
+    {{- if hasSuffix (printf "\"%s" $tool) $repository -}}{{- $ports = append $ports $port -}}{{- end -}}
   {{- end -}}
 {{- end -}}
 {{- if not $part.targets -}}{{- $ports = append $ports "5432" -}}{{- end -}}

@@ -9,7 +9,30 @@
 {{- if and (not .Values.existingConfigMap) (not .Values.config.targets) (not .Values.config.include) }}
   - Nothing is watched yet: put targets into config.targets.
 {{- end }}
+{{- with (default dict .Values.config).records }}
+{{- if not .signing_key }}
+  - Nobody signs the records: without config.records.signing_key whoever can write them can make them up.
+{{- else if not .copies }}
+  - The signed heads are in the records' volume alone: say in config.records.copies where else.
+{{- end }}
+{{- end }}
 {{- range $part := $parts }}
+{{- $mounts := concat $.Values.mounts (default list $part.settings.mounts) }}
+{{- range $plan := include "closewatch.plans" (list $ $part) | fromJsonArray }}
+{{- range $path := regexFindAll "\"(path|wal|folder|file|identity|bundle)\":\"/[^\"]*" (toRawJson $plan) -1 }}
+{{- $path = regexFind "/[^\"]*$" $path }}
+{{- $mounted := hasPrefix "/run/secrets/closewatch/" $path }}
+{{- range $mount := concat $mounts (default list $.Values.extraVolumeMounts) }}
+{{- if hasPrefix (printf "%s/" (default $mount.mountPath $mount.path)) (printf "%s/" $path) }}{{- $mounted = true }}{{- end }}
+{{- end }}
+{{- if not $mounted }}
+  - {{ $plan.name }} reads {{ $path }}, which nothing mounts: see `mounts`.
+{{- end }}
+{{- end }}
+{{- if (default dict $plan.origin).volume_snapshot }}
+  - {{ $plan.name }} is a volume snapshot: it can't be tested, and its record will say so each time.
+{{- end }}
+{{- end }}
 {{- $asks := include "closewatch.asks" (list $ $part) | fromJson }}
 {{- if and (not (include "closewatch.partSecret" (list $ $part))) (not $.Values.extraEnv) (not $part.settings.extraEnv) (not $.Values.extraVolumes) (ne $part.concern "certificates") }}
   - No passwords are given{{ with $part.concern }} to {{ . }}{{ end }}: create a Secret and name it in {{ with $part.concern }}concerns.{{ . }}.{{ end }}existingSecret.

@@ -7,6 +7,7 @@ Deployment ranges over these parts, so that both ways are the same templates.
 {{- define "closewatch.joined" -}}
 odoo: postgresql
 pgbouncer: postgresql
+restores: backups
 {{- end }}
 
 {{/* The parts as a JSON list of {concern, name, config, targets, settings}. */}}
@@ -40,6 +41,7 @@ pgbouncer: postgresql
   {{- $parts := list -}}
   {{- range $concern := keys $found | sortAlpha -}}
     {{- $own := set (omit $config "targets") "targets" (get $found $concern) -}}
+    {{- if not (has $concern (include "closewatch.recording" $ | fromYamlArray)) -}}{{- $own = omit $own "records" -}}{{- end -}}
     {{- $parts = append $parts (dict "concern" $concern "name" (printf "%s-%s" $name $concern) "config" $own
           "targets" (get $found $concern) "settings" (default dict (get $.Values.concerns $concern))) -}}
   {{- end -}}
