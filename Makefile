@@ -11,7 +11,7 @@ help:
 	@echo 'make demo SCENARIO=NAME   the same with a fault: from the fault to the page to its end (closewatch demo --list)'
 	@echo 'make test                 all checks and tests, as CI runs them'
 	@echo 'make lint                 the checks that need no server'
-	@echo 'make bench                cost of a scrape, a long queue, 500 databases: 15 minutes, 10 GB of disk'
+	@echo 'make bench                cost of a scrape, a long queue, 500 databases, restores: 20 minutes, 10 GB of disk'
 	@echo 'make docs                 writes docs/reference and the dashboards from the code'
 	@echo 'make clean                removes .venv and caches'
 
@@ -28,8 +28,8 @@ lint: .venv/.test
 	@tools/check.sh lint
 
 bench: .venv/.test
-	@$(ENGINES) monitoring redis postgres_exporter redis_exporter blackbox_exporter
-	@failed=0; for one in exporters queue redis certificates scale; do \
+	@$(ENGINES) monitoring postgresql redis pgbackrest postgres_exporter redis_exporter blackbox_exporter
+	@failed=0; for one in exporters queue redis certificates restores scale; do \
 		echo "--- bench.$$one"; python -m bench.$$one || failed=1; \
 	done; exit $$failed
 

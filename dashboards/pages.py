@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboards import (
+    alertmanager,
     backups,
     buckets,
     certificates,
@@ -24,7 +25,11 @@ PAGES = (
     Page(
         "closewatch overview",
         "What is wrong, where, since when, and what to do. Red and orange first.",
-        (("What is wrong", glance.panels), ("closewatch itself", watcher.panels)),
+        (
+            ("What is wrong", glance.panels),
+            ("closewatch itself", watcher.panels),
+            ("Alertmanager", alertmanager.panels),
+        ),
     ),
     Page(
         "closewatch postgresql",

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from closewatch import backups, certificates, odoo, pgbouncer, postgresql, redis, restores
+from closewatch import alertmanager, backups, certificates, odoo, pgbouncer, postgresql, redis, restores
+from closewatch.alertmanager.settings import AlertmanagerTarget
 from closewatch.backups.settings import BackupsTarget
 from closewatch.certificates.settings import CertificatesTarget
 from closewatch.core.collectors import Collector
@@ -38,6 +39,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("redis", RedisTarget, redis.COLLECTORS),
         Kind("certificates", CertificatesTarget, certificates.COLLECTORS),
         Kind("backups", BackupsTarget, backups.COLLECTORS),
+        Kind("alertmanager", AlertmanagerTarget, alertmanager.COLLECTORS),
         Kind("restores", RestoresTarget, restores.COLLECTORS),
     )
 }

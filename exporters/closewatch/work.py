@@ -15,7 +15,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -105,18 +105,23 @@ class Worker:
             history = self.store.newest(job.chain, job.check.history)
             began = time.time()
             with self._kept(lease) as stop:
-                task = Task(job.target, history, Deadline.after(job.check.limit), stop, progress)
+                task = Task(job.target, history, Deadline.after(job.check.limit), stop, progress, self._others(job))
                 verdict = _verdict(job, task)
         except BaseException:
             with contextlib.suppress(StoreError):
                 self.store.release(lease)
             raise
         try:
-            record = self.store.append(lease, self._about(job, verdict, began), verdict.payload)
+            about = header(self.config, job, verdict, began, self._actor)
+            record = self.store.append(lease, about, verdict.payload)
         except LeaseLost:
             raise StoreError(f"{job.chain}: another worker took over; what was found is not kept") from None
         log.info("checked", check=job.check.name, target=str(job.target), result=record.result, reason=record.reason)
         return record
+
+    def _others(self, job: Job) -> Mapping[str, Sequence[Record]]:
+        of = job.target
+        return {name: self.store.newest(Chain(name, of.kind, of.name), most) for name, most in job.check.reads.items()}
 
     @contextlib.contextmanager
     def _kept(self, lease: Lease) -> Iterator[threading.Event]:
@@ -145,24 +150,26 @@ class Worker:
             over.set()
             thread.join()
 
-    def _about(self, job: Job, verdict: Verdict, began: float) -> dict[str, object]:
-        labels = job.target.labels
-        return {
-            "check": job.check.name,
-            "check_version": job.check.version,
-            "kind": job.target.kind,
-            "target": job.target.name,
-            **{name: labels.get(name) for name in ("tenant", "environment", "cell")},
-            "start": timestamp(began),
-            "end": timestamp(max(began, time.time())),
-            "result": verdict.result.value,
-            "reason": verdict.reason,
-            "closewatch": __version__,
-            "config": self.config.hash,
-            "rules": rules_hash(),
-            "host": platform.node(),
-            "actor": self._actor,
-        }
+
+def header(config: Config, job: Job, verdict: Verdict, began: float, actor: str) -> dict[str, object]:
+    """What a record says of itself, but for its place in the chain."""
+    labels = job.target.labels
+    return {
+        "check": job.check.name,
+        "check_version": job.check.version,
+        "kind": job.target.kind,
+        "target": job.target.name,
+        **{name: labels.get(name) for name in ("tenant", "environment", "cell")},
+        "start": timestamp(began),
+        "end": timestamp(max(began, time.time())),
+        "result": verdict.result.value,
+        "reason": verdict.reason,
+        "closewatch": __version__,
+        "config": config.hash,
+        "rules": rules_hash(),
+        "host": platform.node(),
+        "actor": actor,
+    }
 
 
 def _verdict(job: Job, task: Task) -> Verdict:

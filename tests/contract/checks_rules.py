@@ -54,6 +54,7 @@ OWN = {
     "ClosewatchNotificationsFailing": {"integration"},
     **{f"ClosewatchCheck{what}": {"check"} for what in ("Silent", "Inconclusive")},
     "ClosewatchRecordsNotCopied": {"copy"},
+    **{f"AlertmanagerCritical{what}": {"alert"} for what in ("Silenced", "Untold")},
 }
 """The labels by which an alert of a target is several; nothing else of a series may make an alert of its own."""
 ALLOWED = {
@@ -65,7 +66,7 @@ ALLOWED = {
 LAYERS = {
     "postgresql": "database", "pgbouncer": "database", "odoo": "application", "redis": "cache",
     "certificates": "ingress", "backups": "storage", "buckets": "storage", "recovery": "storage",
-    "restores": "storage", "closewatch": "platform",
+    "restores": "storage", "closewatch": "platform", "alertmanager": "platform",
 }  # fmt: skip
 ANNOTATIONS = {"summary", "description", "impact", "runbook_url", "dashboard_url"}
 SCRAPE = {"job", "instance", "pod", "namespace", "container", "endpoint", "service", "node"}

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from closewatch import __version__
-from closewatch.cli import drill, records, work
+from closewatch.cli import drill, receive, records, work
 from closewatch.cli.common import ConfigFile, ConfigOption, LogFormat, LogLevel, fail, quiet_log
 from closewatch.core.deadline import Deadline
 from closewatch.core.problems import ConfigError
@@ -29,6 +29,7 @@ main.add_typer(runbooks, name="runbooks")
 main.add_typer(records.app, name="records")
 main.add_typer(drill.app, name="drill")
 main.command()(work.work)
+main.command()(receive.receive)
 main.command("restore-test")(work.restore_test)
 
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)

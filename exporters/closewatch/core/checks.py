@@ -63,7 +63,8 @@ class Task:
     """What one run of a check is given.
 
     `history` are the newest records of this check on this target, the newest first, with their payloads where these
-    have not expired. `stop` is set when the run must end; `need` raises then.
+    have not expired; `others` are those of what `Check.reads` names. `stop` is set when the run must end; `need`
+    raises then.
     """
 
     target: Target
@@ -71,6 +72,7 @@ class Task:
     deadline: Deadline
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Progress = _nobody
+    others: Mapping[str, Sequence[Record]] = field(default_factory=dict)
 
     def need(self) -> float:
         """Seconds left. Raises Cancelled where the run must stop, Unavailable(timeout) at the deadline."""
@@ -85,7 +87,7 @@ class Check:
 
     `version` grows when its meaning changes. `every` and `limit` are in seconds: how often, and how long at most.
     `window` are operating hours such as "Mon-Sun 22:00-05:00" within which it may start, in `timezone`; None is always.
-    `history` is how many of its newest records a run is shown.
+    `history` is how many of its newest records a run is shown; `reads` how many of what else is recorded of the target.
     """
 
     name: str
@@ -96,3 +98,4 @@ class Check:
     window: str | None = None
     timezone: str = "UTC"
     history: int = 2
+    reads: Mapping[str, int] = field(default_factory=dict)

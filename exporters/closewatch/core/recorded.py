@@ -87,7 +87,8 @@ class Recorded:
         reply = self.source.ask(others, deadline)
         began, asked_at = time.monotonic(), time.time()
         try:
-            found = {check.name: self._of(check.name) for check in self._checks}
+            names = [check.name for check in self._checks]
+            found = {name: self._of(name) for name in dict.fromkeys([*names, *(one.recorded for one in mine)])}
         except StoreError as error:
             failure = Unavailable(Reason.RECORDS, str(error))
             failed = {collector.name: Outcome(failure=failure) for collector in mine}
@@ -98,7 +99,7 @@ class Recorded:
             tables = found.get(collector.recorded)
             answers = [Answer(tables, asked_at=asked_at)] if tables is not None else []
             outcomes[collector.name] = Outcome(answers, seconds=took)
-        samples = [*reply.samples, *self._intervals(), *_about(found)]
+        samples = [*reply.samples, *self._intervals(), *_about({name: found[name] for name in names})]
         return Reply({**reply.outcomes, **outcomes}, reply.down, samples)
 
     def close(self) -> None:

@@ -200,8 +200,9 @@ SELECT format('invoice-%s.pdf', number), 'binary', 20000 + 977 * (number % 50), 
   FROM generate_series(1, 2000) AS number;
 
 -- The books: companies, currencies and their rates, journals, entries. Statements come into the bank journal twice a day.
-CREATE TABLE res_currency (id serial PRIMARY KEY, name varchar NOT NULL, active boolean);
-INSERT INTO res_currency (name, active) VALUES ('EUR', true), ('USD', true), ('CHF', true), ('JPY', false);
+CREATE TABLE res_currency (id serial PRIMARY KEY, name varchar NOT NULL, active boolean, decimal_places integer);
+INSERT INTO res_currency (name, active, decimal_places)
+VALUES ('EUR', true, 2), ('USD', true, 2), ('CHF', true, 2), ('JPY', false, 0);
 
 CREATE TABLE res_company (id serial PRIMARY KEY, name varchar NOT NULL, parent_id integer, currency_id integer NOT NULL);
 INSERT INTO res_company (name, currency_id) VALUES ('The company', 1);
@@ -241,8 +242,10 @@ CREATE TABLE account_move (
     currency_id integer NOT NULL DEFAULT 1,
     statement_line_id integer,
     sequence_prefix varchar,
+    sequence_number integer,
     amount_total numeric,
-    create_date timestamp
+    create_date timestamp DEFAULT (now() AT TIME ZONE 'utc'),
+    write_date timestamp DEFAULT (now() AT TIME ZONE 'utc')
 );
 CREATE INDEX account_move_payment_idx ON account_move (journal_id, state, payment_state, move_type, date);
 CREATE INDEX account_move_sequence_index2 ON account_move (journal_id, id DESC, sequence_prefix);
@@ -256,3 +259,29 @@ SELECT format('BNK1/%s', number), 'posted', current_date, 3, number, 10 + number
   FROM generate_series(1, 40) AS number;
 INSERT INTO account_move (name, state, date, journal_id, auto_post, amount_total)
 SELECT '/', 'draft', current_date + 30 * number, 4, 'at_date', 50 FROM generate_series(1, 12) AS number;
+UPDATE account_move SET sequence_prefix = left(name, length(name) - length(substring(name FROM '[0-9]+$'))),
+       sequence_number = substring(name FROM '[0-9]+$')::integer
+ WHERE name ~ '[0-9]$';
+
+-- What is booked is booked twice: a restore test looks whether it balances.
+CREATE TABLE account_move_line (
+    id serial PRIMARY KEY,
+    move_id integer NOT NULL,
+    company_id integer,
+    company_currency_id integer,
+    currency_id integer NOT NULL,
+    account_id integer,
+    partner_id integer,
+    name varchar,
+    parent_state varchar,
+    date date,
+    debit numeric,
+    credit numeric,
+    balance numeric
+);
+CREATE INDEX account_move_line__move_id_index ON account_move_line (move_id);
+INSERT INTO account_move_line (move_id, company_id, company_currency_id, currency_id, account_id, name, parent_state,
+    date, debit, credit, balance)
+SELECT id, company_id, 1, 1, account, move.name, state, date, amount_total * debit, amount_total * (1 - debit),
+       amount_total * (2 * debit - 1)
+  FROM account_move AS move CROSS JOIN (VALUES (1, 1), (2, 0)) AS side (account, debit);

@@ -14,6 +14,7 @@ from closewatch.demo.databases import Databases
 from closewatch.demo.delivery import alertmanager_config
 from closewatch.demo.front import Front
 from closewatch.demo.pooling import Pooling
+from closewatch.demo.restores import Restores
 from closewatch.demo.scraping import prometheus_config
 from closewatch.demo.sessions import Sessions
 from closewatch.demo.thresholds import Threshold, ThresholdPage
@@ -49,7 +50,8 @@ class Stack:
             self.front = Front(self.run)
             self.backups = Backups(self.run, self.databases)
             self.sessions = Sessions(self.run)
-            self.parts: tuple[Part, ...] = (self.databases, self.sessions, self.front, self.backups)
+            self.restores = Restores(self.run, self.backups)
+            self.parts: tuple[Part, ...] = (self.databases, self.sessions, self.front, self.backups, self.restores)
             self.pooling = Pooling(self.run, self.databases) if find_all("pgbouncer") else None  # in no wheel
             if self.pooling is not None:
                 self.parts = (*self.parts, self.pooling)
@@ -77,7 +79,8 @@ class Stack:
             say(f"starting {part.title}")
             part.start()
         say("starting closewatch, Prometheus and Alertmanager")
-        self.watcher = Watcher(self.run, self.parts)
+        self.watcher = Watcher(self.run, self.parts, self.restores.records)
+        self.restores.work(self.watcher.config)
         self.watcher.start(wait=False)
         self.alertmanager = self._alertmanager()
         self.alertmanager.wait_ready()

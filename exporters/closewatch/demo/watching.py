@@ -38,7 +38,9 @@ class Part(Protocol):
 class Watcher:
     """The process `closewatch serve`."""
 
-    def __init__(self, run: RunFolder, parts: Iterable[Part]) -> None:
+    def __init__(
+        self, run: RunFolder, parts: Iterable[Part], records: Callable[[KeepSecret], dict[str, Any]] | None = None
+    ) -> None:
         self.run = run
         self.folder = run.folder("closewatch")
         self.port = free_port()
@@ -46,13 +48,14 @@ class Watcher:
         self.url = f"http://{self.address}"
         self.process: Process | None = None
         targets = [target for part in parts for target in part.targets(self._keep_secret)]
-        text = yaml.safe_dump({"environment": ENVIRONMENT, "targets": targets}, sort_keys=False)
-        (self.folder / "closewatch.yml").write_text(text, encoding="utf-8")
+        kept = {"records": records(self._keep_secret)} if records is not None else {}
+        text = yaml.safe_dump({"environment": ENVIRONMENT, **kept, "targets": targets}, sort_keys=False)
+        self.config = self.folder / "closewatch.yml"
+        self.config.write_text(text, encoding="utf-8")
 
     def start(self, *, wait: bool = True) -> None:
         """Start, and wait until it is ready."""
-        config = str(self.folder / "closewatch.yml")
-        command = [sys.executable, "-m", "closewatch", "serve", config, "--web.listen-address", self.address]
+        command = [sys.executable, "-m", "closewatch", "serve", str(self.config), "--web.listen-address", self.address]
         self.process = self.run.spawn("closewatch", command, cwd=self.folder)
         if wait:
             self.wait_ready()

@@ -137,8 +137,7 @@ def _filestore(course: Course, server: Server, scratch: Scratch, origin: Origin)
     plan = course.plan
     assert plan.filestore is not None
     assert plan.database is not None
-    assert course.backup is not None
-    root = plan.filestore.root(scratch, origin, course.backup)
+    root = plan.filestore.root(scratch, origin)
     with server.connect(plan.database) as connection:
         connection.autocommit = False
         with connection.cursor("attachments") as cursor:

@@ -18,7 +18,7 @@ from closewatch.restores.verify.secrets import Key
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
-    from closewatch.restores.origins import Backup, Origin
+    from closewatch.restores.origins import Origin
     from closewatch.restores.scratch import Scratch
 
 GIB = 1024**3
@@ -73,7 +73,7 @@ class FilestoreSettings(Model):
             raise ValueError("name one place: folder or archive")
         return self
 
-    def root(self, scratch: Scratch, origin: Origin, backup: Backup) -> Path:
+    def root(self, scratch: Scratch, origin: Origin) -> Path:
         """The folder with the files. Raises Failed(filestore_incomplete)."""
         if self.folder is not None:
             return self.folder
@@ -82,7 +82,7 @@ class FilestoreSettings(Model):
 
             return Filestore(self.archive.files(TYPES)).fetch(scratch)
         if (own := getattr(origin, "filestore", None)) is not None:
-            found: Path = own(backup, scratch)
+            found: Path = own(scratch)
             return found
         raise Failed(Why.FILESTORE_INCOMPLETE, "the plan names no place of the filestore, and the backup has none")
 

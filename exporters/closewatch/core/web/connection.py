@@ -53,6 +53,7 @@ class Connection(BaseHTTPRequestHandler):
         self._server = server
         self._limits = server.limits
         self._certificate: dict[str, Any] = {}
+        self._posted = 0
         self.close_connection = False
         self.wfile = io.BytesIO()
         self.command, self.requestline, self.request_version = "", "", self.protocol_version
@@ -141,7 +142,14 @@ class Connection(BaseHTTPRequestHandler):
         return True
 
     def _drop_body(self) -> None:
-        """Bodies mean nothing here. One whose length isn't plain ends the connection: what follows can't be told."""
+        """Bodies mean nothing here, but where one is asked for: that is read later, once it is known who posts it.
+
+        One whose length isn't plain ends the connection: what follows can't be told.
+        """
+        self._posted = 0
+        most = self._server.bodies.get(self.path.partition("?")[0]) if self.command == "POST" else None
+        if most is not None and "Content-Length" not in self.headers:
+            raise _RefusedError(plain(411, "the body needs a Content-Length"))
         lengths = set(self.headers.get_all("Content-Length", []))
         if "Transfer-Encoding" in self.headers:
             self.close_connection = True
@@ -151,9 +159,19 @@ class Connection(BaseHTTPRequestHandler):
         text = lengths.pop().strip()
         if lengths or not (text.isascii() and text.isdigit()):
             raise _RefusedError(plain(400, "Content-Length is not a number"))
-        if len(text) > 6 or int(text) > _LONGEST_BODY:  # noqa: PLR2004 - digits
+        if len(text) > 9 or int(text) > (most or _LONGEST_BODY):  # noqa: PLR2004 - digits
             raise _RefusedError(plain(413, "the body is too large"))
-        self.rfile.read(int(text))
+        if most is not None:
+            self._posted = int(text)
+        else:
+            self.rfile.read(int(text))
+
+    def _body(self) -> bytes:
+        """What was posted. Raises TimeoutError where it is slow, and a refusal where it ends early."""
+        body = self.rfile.read(self._posted) if self._posted else b""
+        if len(body) < self._posted:
+            raise _RefusedError(plain(400, "the body ends early"))
+        return body
 
     def _answer(self) -> Response:
         """Who may ask, then what is asked for."""
@@ -162,7 +180,8 @@ class Connection(BaseHTTPRequestHandler):
         settings = self._server.web_config.current()
         headers = Headers((name, " ".join(value.split())) for name, value in self.headers.items())
         if (refused := self._refused(settings, headers)) is not None:
-            return refused
+            return self._closing(refused) if self._posted else refused
+        body = self._body()
         self._place.turn(busy=True)  # not before: who waits for a login to be checked can be made to give way
         try:
             url = urllib.parse.urlsplit(self.path)
@@ -172,7 +191,7 @@ class Connection(BaseHTTPRequestHandler):
         client = self._place.client
         authenticated = bool(settings.users or self._certificate)
         local = is_loopback(client, headers)
-        return self._route(Request(self.command, url.path, query, headers, client, authenticated, local))
+        return self._route(Request(self.command, url.path, query, headers, client, authenticated, local, body))
 
     def _refused(self, settings: WebSettings, headers: Headers) -> Response | None:
         if settings.certificate_required and not self._certificate:
@@ -190,7 +209,7 @@ class Connection(BaseHTTPRequestHandler):
         route = self._server.routes.get(request.path)
         if route is None:
             return plain(404, "not found")
-        allowed = ("POST",) if request.path in POSTED else ("GET", "HEAD")
+        allowed = ("POST",) if request.path in POSTED or request.path in self._server.bodies else ("GET", "HEAD")
         if request.method not in allowed:
             return plain(405, f"use {' or '.join(allowed)}", {"Allow": ", ".join(allowed)})
         if request.method == "POST" and request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):

@@ -34,7 +34,8 @@ class Request:
     """A request that may be answered.
 
     `client` is the peer's address. `authenticated` is true only where a password or a verified client certificate was
-    asked for and given; `loopback` only for a peer on this machine that speaks for itself.
+    asked for and given; `loopback` only for a peer on this machine that speaks for itself. `body` is read only where
+    the server was told that the path takes one.
     """
 
     method: str
@@ -44,6 +45,7 @@ class Request:
     client: str = ""
     authenticated: bool = False
     loopback: bool = False
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

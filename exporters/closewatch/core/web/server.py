@@ -60,12 +60,21 @@ class Place:
 
 
 class Server:
-    """Serves routes by path. Raises OSError for an address that can't be had, ConfigError for a web configuration."""
+    """Serves routes by path. Raises OSError for an address that can't be had, ConfigError for a web configuration.
+
+    `bodies` are the paths to which a body is posted, each with the most bytes that it may have.
+    """
 
     def __init__(
-        self, listen: str, routes: Mapping[str, Route], web_config: Path | None = None, limits: Limits | None = None
+        self,
+        listen: str,
+        routes: Mapping[str, Route],
+        web_config: Path | None = None,
+        limits: Limits | None = None,
+        bodies: Mapping[str, int] | None = None,
     ) -> None:
         self.routes = routes
+        self.bodies = bodies or {}
         self.limits = limits or Limits()
         self.web_config = WebConfig(web_config)
         self.basic_auth = BasicAuth()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from closewatch.demo.scenarios import backups, certificates, closewatch, odoo, pgbouncer, postgresql, redis
+from closewatch.demo.scenarios import backups, certificates, closewatch, odoo, pgbouncer, postgresql, redis, restores
 from closewatch.demo.scenarios.scenario import Scenario
 from closewatch.engines.process import EngineError
 
@@ -14,6 +14,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *certificates.SCENARIOS,
     *closewatch.SCENARIOS,
     *backups.SCENARIOS,
+    *restores.SCENARIOS,
 )
 
 

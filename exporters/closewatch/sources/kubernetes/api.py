@@ -12,23 +12,16 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import http.client
-import io
-import json
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
+from closewatch.sources import http
 from closewatch.sources.kubernetes.access import Access, KubernetesLogin, access
-from closewatch.sources.resolve import resolve
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 T = TypeVar("T")
 
@@ -38,14 +31,7 @@ MAX_BYTES = 8 * 1024 * 1024
 """Of a page. A secret has at most 1 MiB, a certificate with its chain and key some 10 KiB."""
 
 TLS_TYPE = "kubernetes.io/tls"
-_REASONS = {
-    401: Reason.AUTHENTICATION,
-    403: Reason.PERMISSION,
-    404: Reason.MISSING,
-    429: Reason.THROTTLED,
-    504: Reason.TIMEOUT,
-}
-_OK, _GONE = 200, 410
+_OK, _GONE, _OVERLOADED = 200, 410, 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,37 +137,11 @@ def _within(namespace: str | None) -> str:
 
 @contextlib.contextmanager
 def _link(place: Access, deadline: Deadline) -> Iterator[_Link]:
-    link = _Link(place, _connected(place, deadline))
+    link = _Link(place, http.connected(place.host, place.port, place.tls, place.server_name, deadline))
     try:
         yield link
     finally:
         link.close()
-
-
-def _connected(place: Access, deadline: Deadline) -> socket.socket:
-    """A connection with TLS; each address of the host is tried."""
-    failure = Unavailable(Reason.UNREACHABLE)
-    for address in resolve(place.host, deadline):
-        try:
-            plain = socket.create_connection((address, place.port), timeout=deadline.need())
-        except OSError as error:
-            failure = _connect_reason(error)
-            continue
-        try:
-            plain.settimeout(deadline.need())
-            return place.tls.wrap_socket(plain, server_hostname=place.server_name)
-        except (OSError, Unavailable) as error:
-            plain.close()
-            if isinstance(error, TimeoutError | Unavailable):
-                raise Unavailable(Reason.TIMEOUT) from None
-            raise Unavailable(Reason.TLS if isinstance(error, ssl.SSLError) else Reason.CONNECTION_LOST) from None
-    raise failure
-
-
-def _connect_reason(error: OSError) -> Unavailable:
-    if isinstance(error, TimeoutError):
-        return Unavailable(Reason.TIMEOUT)
-    return Unavailable(Reason.REFUSED if isinstance(error, ConnectionRefusedError) else Reason.UNREACHABLE)
 
 
 class _Link:
@@ -197,71 +157,19 @@ class _Link:
 
     def get(self, path: str, deadline: Deadline) -> dict[str, Any]:
         """The object that a GET gives. Raises Unavailable, and _ExpiredError for 410."""
-        try:
-            status, body = self._exchange(path, deadline)
-        except TimeoutError:
-            raise Unavailable(Reason.TIMEOUT) from None
-        except (http.client.RemoteDisconnected, http.client.IncompleteRead, OSError):
-            raise Unavailable(Reason.CONNECTION_LOST) from None
-        except (http.client.HTTPException, ValueError):
-            raise Unavailable(Reason.INVALID_ANSWER, "not HTTP") from None
+        place = self._place
+        lines = [f"GET {place.prefix}{path} HTTP/1.1", f"Host: {place.host}:{place.port}", "Accept: application/json"]
+        lines += ["User-Agent: closewatch", *([f"Authorization: Bearer {place.token}"] if place.token else [])]
+        status, body = http.exchange(self._socket, lines, deadline, MAX_BYTES)
         if status == _GONE:
             raise _ExpiredError
         if status != _OK:
             raise Unavailable(_status_reason(status), f"HTTP status {status}")
-        try:
-            found = json.loads(body)
-        except (ValueError, RecursionError):  # its text would show the content
-            raise Unavailable(Reason.INVALID_ANSWER, "not JSON") from None
+        found = http.parsed(body)
         if not isinstance(found, dict):
             raise Unavailable(Reason.INVALID_ANSWER, "not an object")
         return found
 
-    def _exchange(self, path: str, deadline: Deadline) -> tuple[int, bytes]:
-        place = self._place
-        lines = [f"GET {place.prefix}{path} HTTP/1.1", f"Host: {place.host}:{place.port}", "Accept: application/json"]
-        lines += ["User-Agent: closewatch", *([f"Authorization: Bearer {place.token}"] if place.token else [])]
-        self._socket.settimeout(deadline.need())
-        self._socket.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
-        response = http.client.HTTPResponse(_Answering(self._socket, deadline), method="GET")  # type: ignore[arg-type]
-        try:
-            response.begin()
-            body = bytearray()
-            while part := response.read(64 * 1024):
-                body += part
-                if len(body) > MAX_BYTES:
-                    raise Unavailable(Reason.INVALID_ANSWER, f"more than {MAX_BYTES:,} bytes")
-            if response.length:
-                raise Unavailable(Reason.CONNECTION_LOST)
-            return response.status, bytes(body)
-        finally:
-            response.close()
-
 
 def _status_reason(status: int) -> Reason:
-    if status in _REASONS:
-        return _REASONS[status]
-    return Reason.SERVER_ERROR if status >= 400 else Reason.INVALID_ANSWER  # noqa: PLR2004 - HTTP's classes
-
-
-class _Answering:
-    """What http.client takes for a socket: the answer as a file whose every read has what is left of the deadline."""
-
-    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
-        self._reader = _Reader(connection, deadline)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self._reader, 64 * 1024)
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
-        self._socket = connection
-        self._deadline = deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        self._socket.settimeout(self._deadline.need())
-        return self._socket.recv_into(buffer)
+    return Reason.SERVER_ERROR if status == _OVERLOADED else http.status_reason(status)
