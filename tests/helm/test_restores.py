@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer.main
@@ -20,34 +19,21 @@ from tests.helm.chart import (
     RENDERERS,
     VALUES,
     Helm,
-    Object,
-    RefusedError,
     every,
     find,
     lane,
-    notes,
     pods,
     serving,
 )
+from tests.helm.plans import PATH, RESTORES, VERIFIED, planned, pod_of, volumes_of
 
-RESTORES = VALUES["restores"]
 CLAIM = "watch-closewatch-records"
-PATH = {"path": "/var/lib/closewatch/records.db"}
-DUMP = {"dump": {"folder": {"path": "/backups"}}}
-VERIFIED = {"kind": "backups", "name": "repo", "barman": {"server": "main"}, "verify": {}}
 
 
 @pytest.fixture(params=RENDERERS, ids=lambda render: str(render.__name__))
 def helm(request: pytest.FixtureRequest) -> Helm:
     found: Helm = request.param
     return found
-
-
-def planned(name: str = "books", *, plan: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    """Values with one plan."""
-    target = {"kind": "restores", "name": name, "origin": DUMP, "database": "acme"} | (plan or {})
-    config = {"environment": "production", "records": PATH, "targets": [target]}
-    return {"config": config, "records": {"size": "1Gi"}} | more
 
 
 def test_each_plan_is_a_cronjob_that_runs_it_alone(helm: Helm) -> None:
@@ -59,7 +45,7 @@ def test_each_plan_is_a_cronjob_that_runs_it_alone(helm: Helm) -> None:
     for job in every(objects, "CronJob"):
         spec = job["spec"]
         assert (spec["concurrencyPolicy"], spec["jobTemplate"]["spec"]["backoffLimit"]) == ("Forbid", 0)
-        [container] = _pod(job)["containers"]
+        [container] = pod_of(job)["containers"]
         given = work.make_context("work", container["args"][1:]).params
         assert (container["args"][0], str(given["config"])) == ("work", "/etc/closewatch/closewatch.yml")
         found.append(given["once"])
@@ -70,24 +56,16 @@ def test_a_plan_has_its_own_schedule_version_and_room(helm: Helm) -> None:
     zipped, cluster, _ = every(helm(RESTORES), "CronJob")
 
     assert [each["spec"]["schedule"] for each in (zipped, cluster)] == ["17 2 * * 6", "30 1 * * 0"]
-    assert [_pod(each)["containers"][0]["image"] for each in (zipped, cluster)] == [
+    assert [pod_of(each)["containers"][0]["image"] for each in (zipped, cluster)] == [
         "closewatch-restore:0.1.0-pg17",
         "closewatch-restore:0.1.0-pg16",
     ]
-    rooms = [_volumes(_pod(each))["scratch"]["ephemeral"]["volumeClaimTemplate"]["spec"] for each in (zipped, cluster)]
+    rooms = [
+        volumes_of(pod_of(each))["scratch"]["ephemeral"]["volumeClaimTemplate"]["spec"] for each in (zipped, cluster)
+    ]
     assert [room["resources"]["requests"]["storage"] for room in rooms] == ["100Gi", "500Gi"]
     assert {room["storageClassName"] for room in rooms} == {"scratch"}
-    assert _pod(cluster)["containers"][0]["resources"] == {"limits": {"memory": "8Gi"}}
-
-
-def test_a_digest_takes_the_place_of_the_tag(helm: Helm) -> None:
-    digest, other = (f"sha256:{letter * 64}" for letter in "ab")
-    images = []
-    for plans in ({}, {"books": {"digest": other}}, {"books": {"postgresql": 15}}):
-        [job] = every(helm(planned(restores={"image": {"digest": digest}, "plans": plans})), "CronJob")
-        images.append(_pod(job)["containers"][0]["image"])
-
-    assert images == [f"closewatch-restore@{digest}", f"closewatch-restore@{other}", "closewatch-restore:0.1.0-pg15"]
+    assert pod_of(cluster)["containers"][0]["resources"] == {"limits": {"memory": "8Gi"}}
 
 
 def test_a_test_ends_by_itself_before_kubernetes_ends_it(helm: Helm) -> None:
@@ -96,17 +74,17 @@ def test_a_test_ends_by_itself_before_kubernetes_ends_it(helm: Helm) -> None:
 
     for job, seconds in ((short, 7200), (default, limit)):
         assert job["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] > seconds + GRACE
-        assert _pod(job)["terminationGracePeriodSeconds"] > GRACE
+        assert pod_of(job)["terminationGracePeriodSeconds"] > GRACE
 
 
-def test_what_was_restored_goes_away_with_its_pod(helm: Helm) -> None:
+def test_what_was_restored_goes_away_with_itspod_of(helm: Helm) -> None:
     """An ephemeral volume lives as long as its pod, also when that has ended."""
     for job in every(helm(RESTORES), "CronJob"):
         spec = job["spec"]["jobTemplate"]["spec"]
-        volumes = _volumes(_pod(job))
+        volumes = volumes_of(pod_of(job))
         assert spec["ttlSecondsAfterFinished"] <= 3600
         assert [name for name, source in volumes.items() if "ephemeral" in source] == ["scratch"]
-        [container] = _pod(job)["containers"]
+        [container] = pod_of(job)["containers"]
         mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
         assert {"name": "TMPDIR", "value": mounts["scratch"]["mountPath"]} in container["env"]
         assert len(mounts["scratch"]["mountPath"]) < LONGEST_PATH
@@ -140,7 +118,7 @@ def test_all_that_open_the_records_are_on_one_node(helm: Helm) -> None:
         *others, term = pod["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
         assert term["topologyKey"] == "kubernetes.io/hostname"
         assert all(term["labelSelector"]["matchLabels"].items() <= each["metadata"]["labels"].items() for each in found)
-        assert _volumes(pod["spec"])["records"] == {"persistentVolumeClaim": {"claimName": CLAIM}}
+        assert volumes_of(pod["spec"])["records"] == {"persistentVolumeClaim": {"claimName": CLAIM}}
         assert bool(others) == (pod in pods(objects))
     claim = find(objects, "PersistentVolumeClaim")
     assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
@@ -148,14 +126,6 @@ def test_all_that_open_the_records_are_on_one_node(helm: Helm) -> None:
     other = helm(RESTORES, name="other")
     labels = [pod["metadata"]["labels"]["closewatch/records"] for pod in (found[0], pods(other)[0])]
     assert len(set(labels)) == 2
-
-
-def test_a_claim_that_is_there_is_taken(helm: Helm) -> None:
-    objects = helm(planned(records={"persistentVolumeClaim": "evidence"}))
-
-    assert every(objects, "PersistentVolumeClaim") == []
-    for pod in pods(objects) + lane(objects):
-        assert _volumes(pod["spec"])["records"] == {"persistentVolumeClaim": {"claimName": "evidence"}}
 
 
 def test_without_records_nothing_is_bound_to_a_node(helm: Helm) -> None:
@@ -232,27 +202,6 @@ def test_a_repository_of_restic_is_reached(helm: Helm, repository: str, port: in
     assert port is not None or others == []
 
 
-def test_names_fit_and_no_two_plans_share_one(helm: Helm) -> None:
-    """Kubernetes takes 52 characters for a CronJob, and only small letters, digits and hyphens."""
-    names = ["a" * 63, "a" * 62 + "b", "Books", "books", "books_1", "books.1", "books-1", "end-", "end"]
-    targets = [{"kind": "restores", "name": name, "origin": DUMP, "database": "acme"} for name in names]
-    values = planned() | {"config": {"environment": "production", "records": PATH, "targets": targets}}
-
-    for release in ("watch", "a-release-with-a-name-that-is-as-long-as-helm-allows"[:53]):
-        found = [each["metadata"]["name"] for each in every(helm(values, name=release), "CronJob")]
-        assert len(set(found)) == len(names)
-        assert all(re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?", name) for name in found), found
-
-
-def test_a_release_doesnt_share_the_jobs_of_another(helm: Helm) -> None:
-    long = "x" * 60
-    one, other = (helm(planned(long), name=name) for name in ("watch", "watch-two"))
-
-    assert not {each["metadata"]["name"] for each in every(one, "CronJob")} & {
-        each["metadata"]["name"] for each in every(other, "CronJob")
-    }
-
-
 def test_restores_belong_to_the_process_of_backups_and_others_keep_no_records(helm: Helm) -> None:
     targets = [*planned()["config"]["targets"], {"kind": "redis", "name": "sessions"}, VERIFIED]
     config = {"environment": "production", "records": PATH, "targets": targets}
@@ -261,13 +210,13 @@ def test_restores_belong_to_the_process_of_backups_and_others_keep_no_records(he
 
     names = {each["metadata"]["name"]: each["spec"]["template"] for each in serving(objects)}
     assert set(names) == {"watch-closewatch-backups", "watch-closewatch-redis"}
-    bound = [name for name, pod in names.items() if "records" in _volumes(pod["spec"])]
+    bound = [name for name, pod in names.items() if "records" in volumes_of(pod["spec"])]
     assert bound == ["watch-closewatch-backups"]
     texts = {name: find(objects, "ConfigMap", name)["data"]["closewatch.yml"] for name in names}
     assert [name for name, text in texts.items() if "records" in yaml.safe_load(text)] == bound
     [job] = every(objects, "CronJob")
-    assert _pod(job)["serviceAccountName"] == "watch-closewatch-backups"
-    assert _volumes(_pod(job))["config"] == {"configMap": {"name": "watch-closewatch-backups"}}
+    assert pod_of(job)["serviceAccountName"] == "watch-closewatch-backups"
+    assert volumes_of(pod_of(job))["config"] == {"configMap": {"name": "watch-closewatch-backups"}}
     assert find(objects, "Deployment", "watch-closewatch-backups-work")
 
 
@@ -277,64 +226,3 @@ def test_the_chart_knows_which_kinds_have_checks() -> None:
     listed = re.findall(r"^- ([a-z]+)$", text, re.MULTILINE)
 
     assert {kind for kind, found in SETTINGS.items() if found.checks is not TargetSettings.checks} <= set(listed)
-
-
-@pytest.mark.parametrize(
-    ("values", "complaint"),
-    [
-        (planned(records={}), "config.records needs a volume"),
-        (planned(records={"size": "1Gi", "persistentVolumeClaim": "a"}), "not both"),
-        ({"records": {"size": "1Gi"}}, "config.records is missing"),
-        ({"config": {"targets": [{"kind": "restores", "name": "a"}]}}, "a has scheduled checks"),
-        ({"config": {"targets": [VERIFIED]}}, "repo has scheduled checks"),
-        ({"config": {"targets": [{"kind": "backups", "name": "b", "s3": {}, "posture": {}}]}}, "b has scheduled"),
-        (planned(records={"size": "1Gi", "mountPath": "/records"}), "is not below records.mountPath /records"),
-        (planned(plan={"scratch": "/var/tmp"}), "books: leave scratch out"),
-        (planned(restores={"plans": {"acme": {}}}), "restores.plans.acme: no target of kind restores has this name"),
-        ({"restores": {"enabled": True}}, "no target of config.targets is of kind restores"),
-        ({"restores": {"enabled": True}, "existingConfigMap": "mine"}, "can't see the plans of an existingConfigMap"),
-        ({"worker": {"enabled": True}}, "needs config.records and a volume"),
-        (planned(restores={"plans": {"books": {"schedule": "nightly"}}}), "schedule"),
-        (planned(restores={"volume": {"size": "large"}}), "size"),
-        (planned(restores={"image": {"tag": "latest"}}), "tag"),
-    ],
-)
-def test_what_cant_work_is_refused(helm: Helm, values: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(RefusedError, match=re.escape(complaint)):
-        helm(values)
-
-
-def test_a_configuration_of_ones_own_can_be_worked_on(helm: Helm) -> None:
-    values = {"existingConfigMap": "mine", "records": {"size": "1Gi"}}
-
-    assert lane(helm(values)) == []
-    [worker] = lane(helm(values | {"worker": {"enabled": True}}))
-    assert _volumes(worker["spec"])["config"] == {"configMap": {"name": "mine"}}
-
-
-def test_restore_tests_can_be_left_to_another_place(helm: Helm) -> None:
-    objects = helm(planned(restores={"enabled": False}))
-
-    assert every(objects, "CronJob") == []
-    assert find(objects, "Deployment", "watch-closewatch-work")
-
-
-def test_the_notes_name_what_runs_and_what_is_missing() -> None:
-    bare = planned(plan={"origin": {"volume_snapshot": "pvc-1"}})
-
-    whole, unmounted, snapshot = (notes(values) for values in (RESTORES, planned(), bare))
-
-    assert "CronJob watch-closewatch-restore-pg-07: restore test pg-07, at 30 1 * * 0 (Etc/UTC)" in whole
-    assert "which nothing mounts" not in whole
-    assert "books reads /backups, which nothing mounts" in unmounted
-    assert "Nobody signs the records" in unmounted
-    assert "books is a volume snapshot: it can't be tested" in snapshot
-
-
-def _pod(job: Object) -> Object:
-    spec: Object = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    return spec
-
-
-def _volumes(pod: Object) -> dict[str, Object]:
-    return {each["name"]: {key: value for key, value in each.items() if key != "name"} for each in pod["volumes"]}
