@@ -42,7 +42,7 @@
   - {{ $target.name }} asks pgBackRest, which is not in the image: run closewatch for it on the repository's host, by systemd.
 {{- end }}
 {{- $everywhere := false }}
-{{- range $each := default list $target.secrets }}{{- if not $each.namespace }}{{- $everywhere = true }}{{- end }}{{- end }}
+{{- range $each := ternary $target.secrets list (and (hasKey $target "kubernetes") (kindIs "slice" $target.secrets)) }}{{- if not $each.namespace }}{{- $everywhere = true }}{{- end }}{{- end }}
 {{- if and $everywhere (not (default dict $target.kubernetes).kubeconfig) }}
   - {{ $target.name }} asks for the TLS secrets of all namespaces, and the chart grants nothing for a whole cluster: name
     each namespace under `secrets`, or bind a ClusterRole of yours to ServiceAccount {{ include "closewatch.partServiceAccount" (list $ $part) }}.
