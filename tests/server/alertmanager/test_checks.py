@@ -34,6 +34,8 @@ DOWN = {
     "environment": "production", "tenant": "acme",
 }  # fmt: skip
 CACHE = {**DOWN, "alertname": "RedisDown"}
+QUEUE = {**DOWN, "alertname": "OdooQueueStalled"}
+HIDING = [{"source_matchers": ['alertname="PostgresqlDown"'], "target_matchers": ['alertname="OdooQueueStalled"']}]
 
 
 @pytest.fixture
@@ -42,7 +44,9 @@ def sending(alertmanager: Callable[..., AlertmanagerServer]) -> Callable[[int], 
 
     def make(port: int) -> AlertmanagerServer:
         tree = {"route": {"receiver": "nobody", "routes": []}, "receivers": [{"name": "nobody"}]}
-        config = shipped.merged(tree, {"inhibit_rules": [], "templates": [], **shipped.load("records-fragment.yml")})
+        config = shipped.merged(
+            tree, {"inhibit_rules": HIDING, "templates": [], **shipped.load("records-fragment.yml")}
+        )
         config = shipped.shortened(config)
         text = yaml.safe_dump(config).replace("127.0.0.1:10188", f"127.0.0.1:{port}")
         assert f":{port}/notifications/main" in text
@@ -133,14 +137,16 @@ def test_with_the_receiver_down_nobody_was_told_until_the_retry_arrives(configur
     assert scrape(config).all("alertmanager_critical_untold_since_timestamp_seconds") == []
 
 
-def test_what_is_young_or_silenced_is_not_due_yet(configured, store, sending):
+def test_what_is_young_or_inhibited_or_silenced_is_not_due_yet(configured, store, sending):
     server = sending(free_port())
     config = configured(server.url)
     silence(server, alertname="RedisDown")
-    post(server, [CACHE], starts=ago(600))
+    post(server, [CACHE, QUEUE], starts=ago(600))
     post(server, [DOWN], starts=ago(1))
-    wait_until(lambda: len(server.alerts()) == 2, 30, "the alerts")
-    wait_until(lambda: any(one["status"]["silencedBy"] for one in server.alerts()), 30, "the silence")
+    wait_until(lambda: len(server.alerts()) == 3, 30, "the alerts")
+    states = {"silencedBy": "the silence", "inhibitedBy": "the inhibition"}
+    for state, words in states.items():
+        wait_until(lambda state=state: any(one["status"][state] for one in server.alerts()), 30, words)
     verdict = run(config, store, "told")
     assert (verdict.result, verdict.payload["firing"]) == ("passed", 1)
     assert [one["alertname"] for one in verdict.payload["due"]] == ["PostgresqlDown"]
