@@ -191,7 +191,7 @@ def test_a_place_that_can_not_be_read(watching: Watching, folder_target: Target,
     watched = watching(folder_target())
     facts = watched.ask("acme")
     assert facts.reason == ("permission" if fault == "denied" else "not_found")
-    assert facts.failing == {"age": facts.reason}
+    assert facts.failing == dict.fromkeys(("age", "kept", "window"), facts.reason)
     assert facts.all(SUCCESS) == []
     assert watched.ask("acme").reason == facts.reason  # said again, and not asked again at once
 

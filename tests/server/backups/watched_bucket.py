@@ -64,7 +64,7 @@ class Bucket:
         posture = {"retention": 35, **self.more}
         target = {"kind": "backups", "name": "acme", "s3": place, "posture": posture}
         path = self.folder / f"{next(_numbers)}.yml"
-        path.write_text(yaml.safe_dump({"environment": "test", "targets": [target]}))
+        path.write_text(yaml.safe_dump({"environment": "test", "records": {"path": "records.db"}, "targets": [target]}))
         (settings,) = load(path).targets
         (check,) = settings.checks()
         watched = Target.of("backups", "acme", environment="test", settings=settings)
