@@ -70,6 +70,8 @@ class Server:
         try:
             with (self._wals / "xlog.db").open("rb") as file:
                 return file.read(LARGEST).decode("ascii", "replace")
+        except FileNotFoundError:
+            raise Unavailable(Reason.NOT_FOUND, "there is no xlog.db in the folder of WAL") from None
         except OSError:
             raise Unavailable(Reason.PERMISSION, "xlog.db in the folder of WAL can't be read") from None
 
@@ -83,9 +85,7 @@ def tables(
     size: int = wal.SEGMENT_SIZE,
 ) -> Tables:
     """The rows of a list; `shown` has what `show-backup` says, by id; `archived` is the content of xlog.db."""
-    about = {
-        each: understood("barman's backup", lambda one=one: _About(one[server], size)) for each, one in shown.items()
-    }  # type: ignore[misc]
+    about = understood("barman's backup", lambda: {each: _About(one[server], size) for each, one in shown.items()})
     rows = understood("barman's list", lambda: [_row(one, about, now) for one in document[server]])
     window = _window(rows, about, archived, size)
     encrypted = {one.encrypted for one in about.values()}

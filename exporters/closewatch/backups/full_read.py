@@ -48,7 +48,10 @@ def archive(of: Any, task: Task) -> Verified:
                 continue
             if entry.parts:
                 return _restored(of, entry, Type.DUMP, task)
-            found = looking.found(entry, task.deadline)
+            try:
+                found = looking.found(entry, task.deadline)
+            except Gone:
+                continue
             if found.fault is None:
                 return _read(of, looking.store, entry, found, task)
         return Verified(Type.ARCHIVE, ARCHIVE, None, "no_backup")
