@@ -2,7 +2,7 @@
 
 A backup that waits for WAL can't be restored yet: for an hour that is unfinished, then it is bad. Where the folder of
 the server's WAL can be read, its `xlog.db` names each segment with the time it was archived. Rights: those of the user
-barman. Source: Barman's barman/output.py and barman/infofile.py, 3.4 to 3.17.
+barman. Source: Barman's barman/output.py and barman/infofile.py; run with 3.4, newer fields by the former.
 """
 
 from __future__ import annotations
