@@ -89,7 +89,7 @@ def stanza(archiving: Archiving, tmp_path: Path) -> Iterator[tuple[Path, dict[st
     if not archiving.pgbackrest:
         pytest.skip("pgbackrest is not at hand")
     repo, config = tmp_path / "repo", tmp_path / "pgbackrest.conf"
-    shutil.copytree(archiving.home / "repo", repo)
+    shutil.copytree(archiving.home / "repo", repo, symlinks=True)
     text = archiving.pgbackrest_config.read_text().replace(f"repo1-path={archiving.home}/repo", f"repo1-path={repo}")
     config.write_text(text)
     place = {"stanza": "main", "config": str(config), "command": [archiving.pgbackrest]}
