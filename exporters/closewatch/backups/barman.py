@@ -2,7 +2,7 @@
 
 A backup that waits for WAL can't be restored yet: for an hour that is unfinished, then it is bad. Where the folder of
 the server's WAL can be read, its `xlog.db` names each segment with the time it was archived. Rights: those of the user
-barman. Source: Barman's barman/output.py and barman/infofile.py, 3.4 to 3.17.
+barman. Source: Barman's barman/output.py and barman/infofile.py; run with 3.4, newer fields by the former.
 """
 
 from __future__ import annotations
@@ -33,10 +33,18 @@ LARGEST = 64 * 1024 * 1024
 class Server:
     """One server of Barman's."""
 
-    def __init__(self, command: Sequence[str], server: str, config: str | None, wals: Path | None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        server: str,
+        config: str | None,
+        wals: Path | None,
+        segment_size: int = wal.SEGMENT_SIZE,
+    ) -> None:
         self._command = [*command, *(["-c", config] if config else []), "-f", "json"]
         self._server = server
         self._wals = wals
+        self._size = segment_size
         self._known: dict[str, Any] = {}
 
     def look(self, deadline: Deadline) -> Tables:
@@ -48,7 +56,7 @@ class Server:
             if understood("barman's backup", lambda shown=shown: shown[self._server]["status"]) == DONE:  # type: ignore[misc]
                 self._known[each] = shown
         self._known = {each: self._known[each] for each in ids if each in self._known}
-        return tables(listed, self._server, self._known, time.time(), self._archive())
+        return tables(listed, self._server, self._known, time.time(), self._archive(), self._size)
 
     def _ask(self, deadline: Deadline, *arguments: str) -> Any:
         ran = tool.run([*self._command, *arguments], deadline)
@@ -62,15 +70,24 @@ class Server:
         try:
             with (self._wals / "xlog.db").open("rb") as file:
                 return file.read(LARGEST).decode("ascii", "replace")
+        except FileNotFoundError:
+            raise Unavailable(Reason.NOT_FOUND, "there is no xlog.db in the folder of WAL") from None
         except OSError:
             raise Unavailable(Reason.PERMISSION, "xlog.db in the folder of WAL can't be read") from None
 
 
-def tables(document: Any, server: str, shown: Mapping[str, Any], now: float, archived: str | None = None) -> Tables:
+def tables(
+    document: Any,
+    server: str,
+    shown: Mapping[str, Any],
+    now: float,
+    archived: str | None = None,
+    size: int = wal.SEGMENT_SIZE,
+) -> Tables:
     """The rows of a list; `shown` has what `show-backup` says, by id; `archived` is the content of xlog.db."""
-    about = {each: understood("barman's backup", lambda one=one: _About(one[server])) for each, one in shown.items()}  # type: ignore[misc]
+    about = understood("barman's backup", lambda: {each: _About(one[server], size) for each, one in shown.items()})
     rows = understood("barman's list", lambda: [_row(one, about, now) for one in document[server]])
-    window = _window(rows, about, archived)
+    window = _window(rows, about, archived, size)
     encrypted = {one.encrypted for one in about.values()}
     return {
         "main": [{name: value for name, value in one.items() if name != "id"} for one in rows],
@@ -81,11 +98,10 @@ def tables(document: Any, server: str, shown: Mapping[str, Any], now: float, arc
 class _About:
     """What `show-backup` says of one."""
 
-    def __init__(self, shown: Mapping[str, Any]) -> None:
+    def __init__(self, shown: Mapping[str, Any], size: int) -> None:
         base = shown["base_backup_information"]
         self.began, self.ended = float(base["begin_time_timestamp"]), float(base["end_time_timestamp"])
-        self.first, self.last = wal.segment(str(base["begin_wal"])), wal.segment(str(base["end_wal"]))
-        self.size = count(base.get("backup_size_bytes"))
+        self.first, self.last = (wal.segment(str(base[key]), size) for key in ("begin_wal", "end_wal"))
         self.incremental = bool(mapping(shown.get("catalog_information")).get("parent_backup_id")) or (
             str(base.get("backup_type") or "").startswith("incr")
         )
@@ -122,7 +138,9 @@ def _begun(each: str) -> float:
     return time.mktime(time.strptime(each, "%Y%m%dT%H%M%S"))
 
 
-def _window(rows: Sequence[Mapping[str, Any]], about: Mapping[str, _About], archived: str | None) -> Mapping[str, Any]:
+def _window(
+    rows: Sequence[Mapping[str, Any]], about: Mapping[str, _About], archived: str | None, size: int
+) -> Mapping[str, Any]:
     good = [one for one in rows if one["state"] == State.GOOD.value]
     if not good:
         return {}
@@ -132,7 +150,7 @@ def _window(rows: Sequence[Mapping[str, Any]], about: Mapping[str, _About], arch
     bases = [wal.Base(one.first, one.last, at) for at, one in known if one.first and one.last]
     if len(bases) < len(good):
         return {}  # not all of them are shown yet: the oldest may be among the others
-    since, until, missing = wal.archive(_segments(archived)).window(bases)
+    since, until, missing = wal.archive(_segments(archived), size=size).window(bases)
     return {"since": since, "until": until, "missing": missing}
 
 

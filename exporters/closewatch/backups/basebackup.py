@@ -78,6 +78,8 @@ class BaseBackups:
                     if timeline is not None and one.name.endswith(".history"):
                         histories[timeline] = Path(one.path).read_text("ascii", "replace")[:65536]
                     names.append((one.name, one.stat(follow_symlinks=False).st_mtime))
+        except FileNotFoundError:  # the folder, or a file that a clean-up took away meanwhile
+            raise Unavailable(Reason.NOT_FOUND, "the folder with the WAL, or a file in it, went away") from None
         except OSError:
             raise Unavailable(Reason.PERMISSION, "the folder with the WAL can't be read") from None
         return wal.archive(names, histories, self._size)

@@ -60,7 +60,8 @@ def _pgbackrest(of: PgbackrestPlace) -> Built:
 def _barman(of: BarmanPlace) -> Built:
     from closewatch.backups.barman import Server  # noqa: PLC0415
 
-    return Server(of.command, of.server, str(of.config) if of.config else None, of.wals).look, _nothing
+    config = str(of.config) if of.config else None
+    return Server(of.command, of.server, config, of.wals, of.segment_size * 1024 * 1024).look, _nothing
 
 
 def _walg(of: WalgPlace) -> Built:

@@ -3,7 +3,7 @@
 With the Barman Cloud plugin the window stands in its ObjectStore; without it, in the Cluster. A zero time is none. The
 window's end is when WAL archiving was last said to work, which is not known to the second: it is that of the newest
 backup. Rights: `get` on clusters, `list` on backups (postgresql.cnpg.io), and `list` on objectstores
-(barmancloud.cnpg.io) where the plugin is. Source: CloudNativePG's api/v1, 1.22 to 1.27; plugin-barman-cloud's api/v1.
+(barmancloud.cnpg.io) where the plugin is. Source: the types in CloudNativePG's and plugin-barman-cloud's api/v1.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def tables(cluster: Any, backups: Sequence[Any], stores: Sequence[Any], name: st
     rows = understood("a Backup", lambda: [_row(one, now) for one in mine])
     first = understood("the recovery window", lambda: _first(mapping(cluster.get("status")), stores, name))
     good = [one["at"] for one in rows if one["state"] == State.GOOD.value and one["type"] == Type.FULL.value]
-    window = {"since": first, "until": max(good)} if first is not None and good else {}
+    window = {"since": first, "until": max(first, *good)} if first is not None and good else {}
     status = understood("the Cluster", lambda: _archiving(mapping(cluster.get("status"))))
     return {"main": rows, "place": [place(rows, status=status, **window)]}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
 from closewatch.core.hours import Hours, zone
 from closewatch.core.secrets import Secret
@@ -19,6 +19,19 @@ KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0
 _SECRET = "Never a secret: arguments are visible."  # noqa: S105 - a sentence
 
 
+def _power(size: int) -> int:
+    if size & (size - 1):
+        raise ValueError("is not a size that PostgreSQL knows: 1, 2, 4 ... 1024")
+    return size
+
+
+SegmentSize = Annotated[
+    int,
+    Field(ge=1, le=1024, description="Size of a segment of WAL in MiB, where the cluster was made with another."),
+    AfterValidator(_power),
+]
+
+
 class BarmanPlace(Model):
     """A server of Barman's, as the program sees it from this host."""
 
@@ -28,6 +41,7 @@ class BarmanPlace(Model):
     wals: ConfigPath | None = Field(
         None, description="The server's folder of WAL, with xlog.db in it; without it, holes in the WAL aren't seen."
     )
+    segment_size: SegmentSize = 16
 
 
 class WalgPlace(Model):
@@ -62,16 +76,7 @@ class BaseBackupPlace(Model):
 
     path: ConfigPath = Field(description="The folder with the backups.")
     wal: ConfigPath | None = Field(None, description="The folder with archived WAL; without it, there is no window.")
-    segment_size: int = Field(
-        16, ge=1, le=1024, description="Size of a segment of WAL in MiB, where the cluster was made with another."
-    )
-
-    @field_validator("segment_size")
-    @classmethod
-    def _power(cls, size: int) -> int:
-        if size & (size - 1):
-            raise ValueError("is not a size that PostgreSQL knows: 1, 2, 4 ... 1024")
-        return size
+    segment_size: SegmentSize = 16
 
 
 class _InKubernetes(Model):

@@ -3,7 +3,7 @@
 A hook that failed is a database that was not frozen: such a backup is not good, though Velero calls it Completed. What
 is in a location that is unavailable can't be restored: that is the repository's state. Rights: `list` on
 backups.velero.io and backupstoragelocations.velero.io in its namespace.
-Source: Velero's pkg/apis/velero/v1, 1.12 to 1.17.
+Source: the types in Velero's pkg/apis/velero/v1; releases without `hookStatus` say nothing of hooks.
 """
 
 from __future__ import annotations

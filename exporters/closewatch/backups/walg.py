@@ -2,7 +2,7 @@
 
 Listed is what is complete. A name with `_D_` is an increment. `wal-verify` asks a living server, or is told where to
 look; where it can't say, nothing is said of the WAL. It gives no times of segments: the window ends with the newest
-base backup. Rights: to list and read the storage. Source: WAL-G's internal/databases/postgres, 2.0 to 3.0.
+base backup. Rights: to list and read the storage. Source: the types in WAL-G's internal/databases/postgres.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from closewatch.sources import tool
 INCREMENT = "_D_"
 LOST = "MISSING_LOST"
 LARGEST = 64 * 1024
+SMALLEST = 1024 * 1024
+"""Names of segments are only compared, never counted: read as of the smallest size, they keep their order in all."""
 SHARE = 0.6
 """Of the time that is left, what `wal-verify` may take."""
 
@@ -79,10 +81,14 @@ class Storage:
 def tables(document: Any, verified: Any, now: float) -> Tables:
     """The rows of a list, and of what `wal-verify` says; None where it says nothing."""
     rows = understood("wal-g's list", lambda: [_row(one, now) for one in document or ()])
-    starts = understood("wal-g's list", lambda: [wal.segment(str(one["wal_file_name"])[:24]) for one in document or ()])
+    starts = understood("wal-g's list", lambda: [_segment(str(one["wal_file_name"])[:24]) for one in document or ()])
     good = [(each["at"], start) for each, start in zip(rows, starts, strict=True) if each["state"] == State.GOOD.value]
     window = understood("wal-g's account of the WAL", lambda: _window(good, verified))
     return {"main": rows, "place": [place(rows, **window)]}
+
+
+def _segment(name: str) -> wal.Segment | None:
+    return wal.segment(name, SMALLEST)
 
 
 def _row(one: Mapping[str, Any], now: float) -> Mapping[str, Any]:
@@ -105,7 +111,7 @@ def _window(good: Sequence[tuple[float, wal.Segment | None]], verified: Any) -> 
     if integrity["status"] not in {"OK", "WARNING", "FAILURE"}:
         raise ValueError
     holes = [
-        (int(one["segments_count"]), wal.segment(str(one["end_segment"])))
+        (int(one["segments_count"]), _segment(str(one["end_segment"])))
         for one in integrity["details"] or ()
         if one["status"] == LOST
     ]
