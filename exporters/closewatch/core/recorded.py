@@ -75,7 +75,7 @@ class RecordsReader:
 
 
 def _unwritable(path: Path) -> bool:
-    """Whether nobody can write there. That this process may not is no sign: the worker is another, with other rights."""
+    """Whether nobody can write there. That this process may not is no sign: the worker is another, with its rights."""
     try:
         room = os.statvfs(path)
         return room.f_bavail * room.f_frsize < ROOM or room.f_files > 0 == room.f_favail or not _writers(path)
