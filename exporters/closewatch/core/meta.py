@@ -91,6 +91,11 @@ RECORDS_UNREADABLE = Gauge(
     "closewatch_records_unreadable",
     "Whether the record store can't be read (1): what scheduled checks found is not shown; absent without a store.",
 )
+RECORDS_UNWRITABLE = Gauge(
+    "closewatch_records_unwritable",
+    "Whether the record store can't be written to (1), whoever does: gone, read-only for its owner, or on a "
+    "full disk; absent without a store.",
+)
 HEADS_SIGNED = Gauge(
     "closewatch_records_heads_signed_timestamp_seconds",
     "The end of the newest day whose records are signed; absent where none is.",
@@ -102,6 +107,7 @@ HEADS_COPIED = Gauge(
 )
 PROCESS_FAMILIES: tuple[Family, ...] = (
     RECORDS_UNREADABLE,
+    RECORDS_UNWRITABLE,
     HEADS_SIGNED,
     HEADS_COPIED,
     BUILD_INFO,

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from closewatch.core import meta
@@ -23,6 +26,9 @@ from closewatch.core.records import Chain, Record, Store, StoreError
 from closewatch.core.records.settings import RecordsSettings
 from closewatch.core.source import Outcome, Reply, Source
 from closewatch.core.targets import Target
+
+ROOM = 1024 * 1024
+"""Bytes that must be free on the disk of the store: a record, and the log of SQLite."""
 
 
 class RecordsReader:
@@ -46,6 +52,7 @@ class RecordsReader:
         """What is told of the store itself; nothing where none is configured."""
         if self.settings is None:
             return
+        yield meta.RECORDS_UNWRITABLE(_unwritable(Path(self.settings.path)))
         try:
             store = self.open()
             heads, copies = store.heads(), store.copies()
@@ -65,6 +72,20 @@ class RecordsReader:
             if self._opened is not None:
                 self._opened.close()
                 self._opened = None
+
+
+def _unwritable(path: Path) -> bool:
+    """Whether nobody can write there. That this process may not is no sign: the worker is another, with its rights."""
+    try:
+        room = os.statvfs(path)
+        return room.f_bavail * room.f_frsize < ROOM or room.f_files > 0 == room.f_favail or not _writers(path)
+    except OSError:
+        return True
+
+
+def _writers(path: Path) -> bool:
+    """Whether the file and its folder, in which SQLite keeps its log, may be written to by their owners at least."""
+    return all(place.stat().st_mode & stat.S_IWUSR for place in (path, path.absolute().parent))
 
 
 def _end_of(day: str) -> float:

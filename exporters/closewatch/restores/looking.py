@@ -71,7 +71,7 @@ def _books(course: Course, server: Server, database: str) -> None:
     plan, found = course.plan, course.found["databases"][database]
     assert course.backup is not None
     recorded = _figures(plan.figures, course.backup.id)
-    with server.connect(database) as connection:
+    with server.look(database) as connection:
         connection.autocommit = False
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         books = ledger.look(connection, time.time(), before=recorded, pause=course.task.need)
@@ -138,8 +138,10 @@ def _filestore(course: Course, server: Server, scratch: Scratch, origin: Origin)
     assert plan.filestore is not None
     assert plan.database is not None
     root = plan.filestore.root(scratch, origin)
-    with server.connect(plan.database) as connection:
+    with server.look(plan.database) as connection:
         connection.autocommit = False
+        if connection.execute(filestore.TABLE).fetchone() is None:
+            raise Failed(Why.FILESTORE_INCOMPLETE, "there is no table of attachments, or something else has its name")
         with connection.cursor("attachments") as cursor:
             cursor.execute(filestore.QUERY)
             found = filestore.check(

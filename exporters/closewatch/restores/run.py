@@ -17,9 +17,11 @@ from typing import Any
 import structlog
 
 from closewatch.core.checks import Cancelled, Result, Task, Verdict
+from closewatch.core.hours import zone
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.restores import looking
 from closewatch.restores.origins import Backup, Logical, Moment, Physical, Window
+from closewatch.restores.origins.loading import LOADER
 from closewatch.restores.phases import Clock, Phase
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.server import Server
@@ -210,11 +212,26 @@ def _logical(course: Course, origin: Logical, scratch: Scratch) -> Server:
         try:
             server.create_database(course.plan.database)
             origin.load(backup, server, course.plan.database, scratch)
+            server.looker = LOADER  # what somebody else wrote runs, if at all, as nobody special
         except BaseException:
             server.stop()
             raise
-    course.point = backup.done
+    course.point = _begun(course, backup)
     return server
+
+
+def _begun(course: Course, backup: Backup) -> float:
+    """What was committed while a dump was made isn't in it: its point is its begin, by its own words.
+
+    Where it has none, or they can't be meant in the plan's time zone, it is the time of its file, and that is said.
+    """
+    if backup.clock is not None:
+        local = dt.datetime.fromtimestamp(backup.clock, dt.UTC).replace(tzinfo=zone(course.plan.timezone))
+        if local.timestamp() <= backup.done + 1:  # a header has whole seconds
+            course.found["point_is"] = "when the dump was begun"
+            return local.timestamp()
+    course.found["point_is"] = "when the dump's file was written: when it was begun is not known"
+    return backup.done
 
 
 def summary(payload: Mapping[str, Any]) -> str:

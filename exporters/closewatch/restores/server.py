@@ -54,6 +54,7 @@ class Server:
         self.binaries = reachable(scratch.engines, binaries)
         self._recovers = recovers
         self.admin = ADMIN
+        self.looker: str | None = None
         self._process: Process | None = None
         self._files: list[Files] = []
         self._asked_for_owner = False
@@ -162,19 +163,31 @@ class Server:
         if self._process is not None:
             self._process.kill()
 
+    def look(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection that reads what was restored, as `looker` where that is set: else as the superuser.
+
+        Nothing of it stands in for a function or runs as a trigger, and a policy that hides rows is an error.
+        """
+        options = "-c session_replication_role=replica " if self.looker is None else ""
+        options += "-c search_path=pg_catalog -c row_security=off -c default_transaction_read_only=on"
+        return self._connect(database, self.looker or self.admin, options)
+
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
         """A connection as the superuser, in autocommit. Raises Failed(start_failed) where it doesn't answer."""
+        return self._connect(database, self.admin)
+
+    def _connect(self, database: str, user: str, options: str = "") -> psycopg.Connection[tuple[Any, ...]]:
         try:
             return psycopg.connect(
                 host=str(self.socket),
                 hostaddr=_NOWHERE_ELSE,
                 port=self.port,
                 dbname=database,
-                user=self.admin,
+                user=user,
                 autocommit=True,
                 connect_timeout=10,
                 client_encoding="utf8",  # else a database in SQL_ASCII would answer in bytes
-                options="-c statement_timeout=0 -c lock_timeout=0",
+                options=f"-c statement_timeout=0 -c lock_timeout=0 {options}",
                 application_name="closewatch",
             )
         except psycopg.OperationalError:

@@ -130,7 +130,9 @@ class RestoresTarget(TargetSettings):
     rpo: float | None = Field(None, gt=0, description="Seconds of data that may be lost at most.")
     every: float = Field(7 * 86_400.0, ge=60, le=366 * 86_400, description="Seconds between two tests.")
     window: str | None = Field(None, description='When a test may begin, such as "Mon-Fri 22:00-05:00".')
-    timezone: str = Field("UTC", description="The time zone of the window.")
+    timezone: str = Field(
+        "UTC", description="The time zone of the window, and of the host that makes dumps: they hold local times."
+    )
     limit: float = Field(4 * 3600.0, ge=1, le=7 * 86_400, description="Seconds that a test may take at most.")
     scratch: ConfigPath = Field(
         default_factory=lambda: Path(tempfile.gettempdir()), description="Folder in which the restored data live."

@@ -38,6 +38,8 @@ class Backup:
     major: int | None = None
     database: str | None = None
     about: Mapping[str, str | int | bool] = field(default_factory=dict)
+    clock: float | None = None
+    """When a dump was begun, by its own words: local time of a zone that it doesn't name, as if it were UTC."""
 
 
 class Origin(Protocol):

@@ -57,7 +57,7 @@ class Dump:
         self._near[backup.id] = path
         expect(said.database, self.expected)
         about = {**backup.about, "format": form(path), **({"server_version": said.server} if said.server else {})}
-        return replace(backup, major=said.major, database=said.database, about=about)
+        return replace(backup, major=said.major, database=said.database, about=about, clock=said.clock)
 
     def load(self, backup: Backup, server: Server, database: str, scratch: Scratch) -> None:
         """Load into an empty database of a running server. Raises Failed."""

@@ -5,6 +5,7 @@ Source: PostgreSQL's src/bin/pg_dump/pg_backup_archiver.c (WriteHead, and the co
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import NamedTuple
 
@@ -18,11 +19,15 @@ NEW_NUMBERS = 10
 
 
 class Header(NamedTuple):
-    """`major` is the lowest version of PostgreSQL that can load it: pg_dump's own version counts too."""
+    """`major` is the lowest version of PostgreSQL that can load it: pg_dump's own version counts too.
+
+    `clock` is when it was begun, in the local time of a zone that isn't said, as if that were UTC.
+    """
 
     database: str | None = None
     major: int | None = None
     server: str | None = None
+    clock: float | None = None
 
 
 def of_archive(data: bytes) -> Header:
@@ -38,6 +43,7 @@ def _archive(data: bytes) -> Header:
         raise Failed(Why.UNREADABLE, "the header of the dump is of no version that is known")
     minor, size, at = data[6], data[8], 11
     at += 1 if minor >= 15 else 1 + size  # noqa: PLR2004 - archive version 1.15: the compression is one byte
+    clock = [int.from_bytes(data[at + n * (1 + size) :][1 : 1 + size], "little") for n in range(6)]
     at += 7 * (1 + size)
     texts = []
     for _ in range(3):
@@ -47,7 +53,15 @@ def _archive(data: bytes) -> Header:
             raise ValueError
         texts.append(data[at : at + length].decode("utf-8", "replace"))
         at += length
-    return Header(texts[0] or None, _major(texts[1:]), texts[1].split(" ")[0][:32] or None)
+    return Header(texts[0] or None, _major(texts[1:]), texts[1].split(" ")[0][:32] or None, _seconds(clock))
+
+
+def _seconds(clock: list[int]) -> float | None:
+    second, minute, hour, day, month, year = clock
+    try:
+        return dt.datetime(year + 1900, month + 1, day, hour, minute, min(second, 59), tzinfo=dt.UTC).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def of_plain(text: bytes) -> Header:

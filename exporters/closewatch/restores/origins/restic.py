@@ -113,7 +113,10 @@ class Restic:
         self.inside.files.settle = 0.0
         held = self.inside.fetch(self.inside.backups(scratch)[0], scratch)
         self._held[backup.id] = held
-        return replace(backup, major=held.major, database=held.database, about={**held.about, **backup.about})
+        # A snapshot of last night may hold a dump of last month.
+        done = min(backup.done, held.done)
+        about = {**held.about, **backup.about}
+        return replace(backup, done=done, major=held.major, database=held.database, about=about, clock=held.clock)
 
     def restore(self, backup: Backup, scratch: Scratch) -> Path:
         """Restore the snapshot; gives the folder that its paths begin in. Raises Failed."""

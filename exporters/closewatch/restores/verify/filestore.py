@@ -22,9 +22,14 @@ from closewatch.restores.verify.hashers import File, Hashed, Need, hashed
 from closewatch.restores.verify.sample import CONFIDENCE, Reservoir, words
 from closewatch.restores.why import Failed, Why
 
+TABLE = """
+SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = 'public' AND c.relname = 'ir_attachment' AND c.relkind IN ('r', 'p')
+"""
+"""Gives a row where the attachments are in a table, not in a view that shows what somebody likes."""
 QUERY = """
 SELECT store_fname, checksum, file_size::bigint, db_datas IS NOT NULL
-FROM ir_attachment WHERE type = 'binary' ORDER BY store_fname COLLATE "C"
+FROM public.ir_attachment WHERE type = 'binary' ORDER BY store_fname COLLATE "C"
 """
 """What `check` reads, by a cursor: in the order of names, so that those who share a file stand together."""
 EXAMPLES = 10
