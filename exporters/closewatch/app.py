@@ -140,6 +140,9 @@ class App:
             meta.RELOAD_TIMESTAMP(self._reloaded),
         ]
         groups = [Labelled({}, own), Labelled({}, self.registry.records.samples())]
+        groups += [
+            Labelled(labels, [meta.COVERAGE(share)]) for labels, share in self.registry.coverage(now.timestamp())
+        ]
         for scrape in self.registry.scrapes():
             target = scrape.target
             expected = self.registry.expected(target, now)

@@ -11,14 +11,17 @@ from closewatch.core.collectors import Collector
 from closewatch.core.config import Config
 from closewatch.core.problems import ConfigError, Problem
 from closewatch.core.recorded import Recorded, RecordsReader
+from closewatch.core.records import Chain, StoreError
 from closewatch.core.scrape import Scrape
-from closewatch.core.settings import TargetSettings
+from closewatch.core.settings import State, TargetSettings
 from closewatch.core.targets import Target
 from closewatch.discovery import Found, Seen
 from closewatch.kinds import KINDS
 from closewatch.odoo.settings import OdooTarget
 from closewatch.postgresql import cloudnativepg
 from closewatch.postgresql.settings import PostgresqlTarget
+from closewatch.restores.coverage import PlanResult, ratios
+from closewatch.restores.tested import CHECK
 
 Key = tuple[str, str]
 
@@ -83,6 +86,28 @@ class Registry:
         scrape = self.by_key.get((target.kind, target.name))
         server = scrape.above or scrape if scrape is not None else None
         return server is not None and cloudnativepg.asleep(server.memory(cloudnativepg.NAME), now.timestamp())
+
+    def coverage(self, now: float) -> list[tuple[dict[str, str], float]]:
+        """By environment and cell, the share of watched databases that restore tests cover; none without plans.
+
+        Nothing either while the records can't be read: that has a series of its own.
+        """
+        targets = [scrape.target for scrape in self.scrapes()]
+        plans = [target for target in targets if target.kind == "restores"]
+        active = [
+            target
+            for target in targets
+            if target.kind == "odoo" and self.config.tenant(target.labels.get("tenant", "")).state is State.ACTIVE
+        ]
+        if not plans:
+            return []
+        try:
+            store = self.records.open()
+            tested = [PlanResult(plan, store.newest_passed(Chain(CHECK, plan.kind, plan.name))) for plan in plans]
+        except StoreError:
+            return []
+        found = ratios(active, tested, now)
+        return [({"environment": place[0], "cell": place[1]}, share) for place, share in found.items()]
 
     def close(self, keep: Registry | None = None) -> None:
         """Let go of all sessions but those that another registry took over."""

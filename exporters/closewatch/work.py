@@ -43,6 +43,8 @@ LEASE = 60.0
 GRACE = 60.0
 """Seconds that a check has, after its limit, to clean up."""
 LOOK = 5.0
+AHEAD = 600.0
+"""Seconds that a record may be newer than our clock says."""
 SPREAD = 3600.0
 """Within so many seconds of a window's beginning, or of being due, the starts are spread."""
 SCHEDULE = "schedule"
@@ -83,7 +85,8 @@ def is_due(job: Job, newest: Record | None, now: float) -> bool:
         before = dt.datetime.fromtimestamp(now - job.offset, dt.UTC)
         if newest is not None and not hours.active(before):
             return False
-    return newest is None or now >= newest.start + check.every
+    # A record from a time when the clock was ahead must not keep the check silent until that time comes.
+    return newest is None or now >= newest.start + check.every or newest.start > now + AHEAD
 
 
 class Worker:

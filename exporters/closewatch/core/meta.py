@@ -105,7 +105,12 @@ HEADS_COPIED = Gauge(
     "The end of the newest day whose signed records are in the copy; 0 while none is.",
     ("copy",),
 )
+COVERAGE = Gauge(
+    "closewatch_restore_test_coverage_ratio",
+    "Share of the watched Odoo databases of the cell that a passed restore test brought back within its interval.",
+)
 PROCESS_FAMILIES: tuple[Family, ...] = (
+    COVERAGE,
     RECORDS_UNREADABLE,
     RECORDS_UNWRITABLE,
     HEADS_SIGNED,

@@ -38,14 +38,19 @@ class RecordsReader:
         self.settings = settings
         self._lock = threading.Lock()
         self._opened: Store | None = None
+        self._file: tuple[int, int] | None = None
 
     def open(self) -> Store:
-        """The store. Raises StoreError."""
+        """The store that is there now: a file that was replaced is opened anew. Raises StoreError."""
         if self.settings is None:
             raise StoreError("no records are configured")
         with self._lock:
+            there = _identity(Path(self.settings.path))
+            if self._opened is not None and there != self._file:
+                self._opened.close()
+                self._opened = None
             if self._opened is None:
-                self._opened = self.settings.store(read_only=True)
+                self._opened, self._file = self.settings.store(read_only=True), there
             return self._opened
 
     def samples(self) -> Iterator[Sample]:
@@ -55,13 +60,13 @@ class RecordsReader:
         yield meta.RECORDS_UNWRITABLE(_unwritable(Path(self.settings.path)))
         try:
             store = self.open()
-            heads, copies = store.heads(), store.copies()
+            head, copies = store.newest_head(), store.copies()
         except StoreError:
             yield meta.RECORDS_UNREADABLE(1)
             return
         yield meta.RECORDS_UNREADABLE(0)
-        if heads:
-            yield meta.HEADS_SIGNED(_end_of(str(json.loads(heads[-1][0])["day"])))
+        if head is not None:
+            yield meta.HEADS_SIGNED(_end_of(str(json.loads(head[0])["day"])))
         for copy in self.settings.copies:
             day = copies.get(copy.name)
             yield meta.HEADS_COPIED(0 if day is None else _end_of(day), copy=copy.name)
@@ -72,6 +77,14 @@ class RecordsReader:
             if self._opened is not None:
                 self._opened.close()
                 self._opened = None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
 
 
 def _unwritable(path: Path) -> bool:

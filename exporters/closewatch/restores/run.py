@@ -180,10 +180,10 @@ def _physical(course: Course, origin: Physical, scratch: Scratch) -> Server:
         except Failed as failure:
             server.stop()
             if failure.why is Why.TARGET_NOT_REACHED:
-                _no_hole(server, origin.newest_wal(scratch))
+                _no_hole(course, server, origin.newest_wal(scratch))
             raise
         if to.time is None:
-            _no_hole(server, origin.newest_wal(scratch))
+            _no_hole(course, server, origin.newest_wal(scratch))
     course.point = server.recovered_to() or course.backup.done
     if course.point > time.time() + AHEAD:
         server.stop()
@@ -191,10 +191,14 @@ def _physical(course: Course, origin: Physical, scratch: Scratch) -> Server:
     return server
 
 
-def _no_hole(server: Server, newest: str | None) -> None:
-    """Recovery to the end stops at a hole without a word: the newest segment in the archive must have been read."""
-    fetched = server.restored_segments()
-    if newest is None or (fetched and max(fetched)[8:] >= newest[8:]):
+def _no_hole(course: Course, server: Server, newest: str | None) -> None:
+    """Recovery to the end stops at a hole without a word: the newest segment in the archive must have been read.
+
+    Segments of a timeline that was left behind prove nothing of the one that followed.
+    """
+    fetched = [segment for segment in server.restored_segments() if newest is not None and segment[:8] == newest[:8]]
+    course.found["newest_wal_segment"] = "not known" if newest is None else newest
+    if newest is None or (fetched and max(fetched) >= newest):
         return
     server.stop()
     raise Failed(Why.WAL_MISSING, "recovery stopped before the newest WAL segment of the archive")

@@ -158,6 +158,20 @@ class RestoresTarget(TargetSettings):
             raise ValueError("filestore: name the database whose attachments these are, by `database`")
         return self
 
+    @model_validator(mode="after")
+    def _about_one_database(self) -> RestoresTarget:
+        asked = {
+            "figures": self.figures,
+            "expect.database_uuid": self.expect.database_uuid,
+            "expect.newest_within": self.expect.newest_within,
+        }
+        for key, value in asked.items():
+            if value is not None and self.database is None:
+                raise ValueError(f"{key} is about one database: name it, by `database`")
+        if self.expect.newest_within is not None and not self.expect.odoo:
+            raise ValueError("expect.newest_within is about posted entries: it needs expect.odoo")
+        return self
+
     @property
     def dumped(self) -> str | None:
         """The database that a dump must say it is of."""

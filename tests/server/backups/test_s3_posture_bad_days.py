@@ -22,7 +22,11 @@ pytestmark = pytest.mark.server
 
 
 def look(path: Path, settings: dict, limit: float, stop: threading.Event | None = None) -> Verdict:
-    (path / "c.yml").write_text(yaml.safe_dump({"environment": "test", "records": {"path": "records.db"}, "targets": [{**settings, "posture": {}}]}))
+    (path / "c.yml").write_text(
+        yaml.safe_dump(
+            {"environment": "test", "records": {"path": "records.db"}, "targets": [{**settings, "posture": {}}]}
+        )
+    )
     (one,) = load(path / "c.yml").targets
     (check,) = one.checks()
     watched = Target.of("backups", "acme", environment="test", settings=one)

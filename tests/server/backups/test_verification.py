@@ -65,7 +65,7 @@ class Verified:
 
 @pytest.fixture
 def verified(tmp_path: Path) -> Iterator[Verified]:
-    yield Verified(tmp_path)
+    return Verified(tmp_path)
 
 
 def flip(path: Path, at: int | None = None) -> None:
@@ -93,7 +93,7 @@ def stanza(archiving: Archiving, tmp_path: Path) -> Iterator[tuple[Path, dict[st
     text = archiving.pgbackrest_config.read_text().replace(f"repo1-path={archiving.home}/repo", f"repo1-path={repo}")
     config.write_text(text)
     place = {"stanza": "main", "config": str(config), "command": [archiving.pgbackrest]}
-    yield repo, {"kind": "backups", "name": "main", "pgbackrest": place}
+    return repo, {"kind": "backups", "name": "main", "pgbackrest": place}
 
 
 def test_pgbackrest_that_is_whole(stanza, verified: Verified):
@@ -139,7 +139,7 @@ def test_pgbackrest_that_can_not_look(stanza, verified: Verified):
 # --- Barman and pg_basebackup ---
 
 
-def test_barman(copy: Copy, verified: Verified):  # noqa: F811 - a fixture
+def test_barman(copy: Copy, verified: Verified):
     result, reason, facts = verified(copy.target())
     assert (result, reason, shown(facts, "full", "manifest")) == ("passed", None, [1])
     before = copy.info.read_bytes()

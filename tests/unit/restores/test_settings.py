@@ -45,6 +45,12 @@ def configured(tmp_path: Path, *more: dict[str, Any], records: bool = True, **pl
         ({"origin": STANZA, "disk": 5}, "expected 1048576 or more"),
         ({"origin": STANZA, "amcheck": "some"}, "allowed: all, books, none"),
         ({"origin": STANZA, "expect": {"system_identifier": "abc"}}, "expected text that matches"),
+        ({"origin": STANZA, "figures": "/f"}, "figures is about one database: name it, by `database`"),
+        ({"origin": STANZA, "expect": {"database_uuid": "x"}}, "expect.database_uuid is about one database"),
+        (
+            {"origin": STANZA, "database": "a", "expect": {"newest_within": 5, "odoo": False}},
+            "expect.newest_within is about posted entries",
+        ),
         ({"origin": STANZA, "backups": "nothing"}, "no target of kind backups has this name"),
         ({"origin": STANZA, "secrets": {"file": "a.age", "by": "zip", "identity": "k"}}, "allowed: age, sops, gpg"),
         ({"origin": {"restic": {"repository": "/r"}}, "database": "a"}, "password: is missing; this key is required"),

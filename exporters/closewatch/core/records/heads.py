@@ -25,21 +25,21 @@ class KeyProblem(Exception):
 
 def document(store: Store, day: str, signed: str) -> str:
     """The heads of all chains as they are now, in canonical form, after those of the day before."""
-    before = store.heads()
+    before = store.newest_head()
     chains = []
     for chain in store.chains():
         newest = store.newest(chain)[0]
         names = {"check": chain.check, "kind": chain.kind, "target": chain.target}
         chains.append({**names, "sequence": newest.sequence, "hash": newest.hash})
-    previous = digest(before[-1][0]) if before else FIRST
+    previous = FIRST if before is None else digest(before[0])
     return canonical({"schema": SCHEMA, "day": day, "signed": signed, "chains": chains, "previous": previous})
 
 
 def sign_due(store: Store, key: str, now: dt.datetime) -> str | None:
     """Sign for the day that has ended (UTC), once. Gives the day; None where that was done. Raises KeyProblem."""
     day = (now.astimezone(dt.UTC) - dt.timedelta(days=1)).date().isoformat()
-    heads = store.heads()
-    if heads and json.loads(heads[-1][0])["day"] >= day:
+    newest = store.newest_head()
+    if newest is not None and json.loads(newest[0])["day"] >= day:
         return None
     text = document(store, day, now.astimezone(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
     store.keep_head(day, text, sign(text, key))

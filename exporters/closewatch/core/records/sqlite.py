@@ -154,6 +154,11 @@ class SqliteStore:
         """The signed heads (document, signature), the oldest first."""
         return [(row[0], row[1]) for row in self._rows("SELECT document, signature FROM head ORDER BY day")]
 
+    def newest_head(self) -> tuple[str, str] | None:
+        """The newest of them."""
+        rows = self._rows("SELECT document, signature FROM head ORDER BY day DESC LIMIT 1")
+        return (rows[0][0], rows[0][1]) if rows else None
+
     def keep_head(self, day: str, document: str, signature: str) -> None:
         """Keep the signed heads of a day."""
         with self._writing() as connection:

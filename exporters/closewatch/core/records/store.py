@@ -59,6 +59,9 @@ class Store(Protocol):
     def heads(self) -> Sequence[tuple[str, str]]:
         """The signed heads (document, signature), the oldest first."""
 
+    def newest_head(self) -> tuple[str, str] | None:
+        """The newest of them."""
+
     def keep_head(self, day: str, document: str, signature: str) -> None:
         """Keep the signed heads of a day (2026-11-28); a second time for a day is refused by StoreError."""
 

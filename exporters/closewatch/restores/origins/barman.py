@@ -81,10 +81,14 @@ class Barman:
         try:
             found = self._json(scratch, "show-server", self._server)[self._server]
             folder = Path(found["wals_directory"])
-            names = [path for path in folder.glob("*/*") if _SEGMENT.fullmatch(path.name)]
+            folders = [path for path in folder.iterdir() if path.is_dir()]
+            names = [path for each in folders for path in each.iterdir() if _SEGMENT.fullmatch(path.name)]
             return max(names, key=lambda path: path.name, default=None)
-        except (KeyError, TypeError, OSError):
-            return None
+        except (KeyError, TypeError):
+            raise Failed(Why.TOOL_FAILED, "barman's account of the server has another form") from None
+        except OSError:
+            # A hole can't be told from the end of the WAL then: that is no reason to call it whole.
+            raise Failed(Why.WAL_MISSING, "barman's folder of WAL can't be read here") from None
 
     def _json(self, scratch: Scratch, *arguments: str) -> Any:
         ran = self._run(scratch, "-f", "json", *arguments)

@@ -41,6 +41,11 @@ def test_the_next_comes_after_the_interval_and_a_missed_one_comes_once():
     assert not is_due(job(), ran(at("28T12:00")), at("28T12:01"))
 
 
+def test_a_clock_that_was_ahead_does_not_silence_a_check():
+    assert is_due(job(), ran(at("28T12:00") + 400 * DAY), at("28T12:00"))
+    assert not is_due(job(), ran(at("28T12:05")), at("28T12:00"))
+
+
 def test_outside_of_the_window_nothing_starts():
     of_night = job(window=NIGHT)
     assert not is_due(of_night, None, at("28T12:00"))
