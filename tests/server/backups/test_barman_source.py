@@ -179,7 +179,7 @@ BAD = {
     "nonsense": ("echo 'WARNING'; echo '{['", "invalid_answer"),
     "nothing": ("true", "invalid_answer"),
     "a list": ("echo '[1]'", "invalid_answer"),
-    "another server": ('echo \'{"other": []}\'', "invalid_answer"),
+    "another server": ("echo '{\"other\": []}'", "invalid_answer"),
     "no time in its name": ('echo \'{"main": [{"backup_id": "x", "status": "FAILED"}]}\'', "invalid_answer"),
     "an error": ("echo 'a name of ours' >&2; exit 1", "server_error"),
     "killed": ("kill -9 $$", "server_error"),

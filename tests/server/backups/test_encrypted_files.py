@@ -65,4 +65,6 @@ def test_a_bundle(pytestconfig, tmp_path: Path, folder_target: Callable[..., dic
     whole = file.read_bytes()
     file.write_bytes(whole[: whole.index(b"PACK") + 2])
     aged(file, 7200)
-    assert watching(folder_target()).ask("acme").labels("backup_last_failure_timestamp_seconds", "reason") == ["truncated"]
+    assert watching(folder_target()).ask("acme").labels("backup_last_failure_timestamp_seconds", "reason") == [
+        "truncated"
+    ]

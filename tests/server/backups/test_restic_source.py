@@ -160,7 +160,7 @@ BAD = {
     "nonsense": ("echo 'loading'; echo '[{'", "invalid_answer"),
     "nothing": ("true", "invalid_answer"),
     "another form": ("echo '{\"message\": 1}'", "invalid_answer"),
-    "snapshots of another form": ('echo \'[{"time": 5}]\'', "invalid_answer"),
+    "snapshots of another form": ("echo '[{\"time\": 5}]'", "invalid_answer"),
     "no repository": ("exit 10", "not_found"),
     "locked": ("exit 11", "server_error"),
     "a wrong password": ("exit 12", "authentication"),
