@@ -2,7 +2,7 @@
 
 A repository of restic's is always encrypted. Whether a snapshot is partial (files that could not be read, exit code 3)
 is not in it: the one that runs it must tell. Rights: to read the repository; the password comes in the environment.
-Source: restic's cmd/restic/cmd_snapshots.go and main.go (exit codes; releases before 0.17 end with 1 for all); run with 0.14.
+Source: restic's cmd/restic/cmd_snapshots.go and main.go (exit codes; before 0.17 it is 1 for all); run with 0.14.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Barman: the real program with a server that archives, its own marks of what is bad, and programs that behave badly."""
+"""Barman: the real program with a server that archives, its marks of what is bad, and programs that behave badly."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Repository:
         process = subprocess.Popen(
             command, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
-        wait_until(lambda: self.locks(), 30, "it has its lock")
+        wait_until(self.locks, 30, "it has its lock")
         return process
 
     def locks(self) -> list[str]:
