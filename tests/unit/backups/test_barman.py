@@ -67,7 +67,9 @@ def test_the_window():
     assert (place["since"], place["until"], place["missing"]) == (1799990000, 1799990000, 1)
     # While one of them has not been asked for, the oldest may be that one.
     other = {**DONE, "backup_id": "20270114T000000"}
-    assert looked(DONE, other, shown=shown, archived=archive(3, 4))["place"][0]["since"] is None
+    found = looked(DONE, other, shown=shown, archived=archive(3, 4))
+    assert found["place"][0]["since"] is None
+    assert states(found) == [("good", None), ("unread", None)]
     # Names of 1 MiB: 256 of them don't make a log.
     small = {DONE["backup_id"]: about(begin_wal="0000000100000000000000FF", end_wal="000000010000000000000100")}
     place = looked(DONE, shown=small, archived=archive(0xFF, 0x100, 0x101), size=1 << 20)["place"][0]
