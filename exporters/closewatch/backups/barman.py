@@ -25,7 +25,9 @@ DONE, WAITING = "DONE", "WAITING_FOR_WALS"
 UNDER_WAY = {"EMPTY", "STARTED", "SYNCING"}
 PATIENCE = 3600.0
 """Seconds for which a backup may wait for its last WAL."""
-NEW_AT_ONCE = 8
+NEW_AT_ONCE = 16
+RESERVE = 3.0
+"""Seconds before the deadline at which no further backup is asked for; it is unread until the next look."""
 LARGEST = 64 * 1024 * 1024
 """Bytes of xlog.db that are read: half a million segments."""
 
@@ -51,7 +53,9 @@ class Server:
         """The tables `main` and `place`. Raises Unavailable."""
         listed = self._ask(deadline, "list-backup", self._server)
         ids = understood("barman's list", lambda: [str(one["backup_id"]) for one in listed[self._server]])
-        for each in [one for one in ids if one not in self._known][:NEW_AT_ONCE]:
+        for each in sorted((one for one in ids if one not in self._known), reverse=True)[:NEW_AT_ONCE]:
+            if deadline.left() < RESERVE:
+                break
             shown = self._ask(deadline, "show-backup", self._server, each)
             if understood("barman's backup", lambda shown=shown: shown[self._server]["status"]) == DONE:  # type: ignore[misc]
                 self._known[each] = shown
@@ -116,6 +120,8 @@ def _row(one: Mapping[str, Any], about: Mapping[str, _About], now: float) -> Map
     known = about.get(each)
     kind = Type.INCR if known and known.incremental else Type.FULL
     fault, state = _judged(status, at, now)
+    if known is None and status == DONE and fault is None:
+        state = State.UNREAD  # of which type it is, is not known yet
     seconds = known.ended - known.began if known else None
     found = row(kind, at, fault, state=state, size=count(one.get("size_bytes")), seconds=seconds, whole=status == DONE)
     return {**found, "id": each}
@@ -142,14 +148,14 @@ def _window(
     rows: Sequence[Mapping[str, Any]], about: Mapping[str, _About], archived: str | None, size: int
 ) -> Mapping[str, Any]:
     good = [one for one in rows if one["state"] == State.GOOD.value]
-    if not good:
-        return {}
+    if not good or any(one["state"] == State.UNREAD.value for one in rows):
+        return {}  # the oldest may be among those that are not read yet
     if archived is None:
         return {"since": min(one["at"] for one in good), "until": max(one["at"] for one in good)}
     known = [(one["at"], about[one["id"]]) for one in good if one["id"] in about]
     bases = [wal.Base(one.first, one.last, at) for at, one in known if one.first and one.last]
     if len(bases) < len(good):
-        return {}  # not all of them are shown yet: the oldest may be among the others
+        return {}
     since, until, missing = wal.archive(_segments(archived), size=size).window(bases)
     return {"since": since, "until": until, "missing": missing}
 

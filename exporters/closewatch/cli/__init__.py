@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from closewatch import __version__
-from closewatch.cli import drill, receive, records, work
+from closewatch.cli import drill, figures, receive, records, work
 from closewatch.cli.common import ConfigFile, ConfigOption, LogFormat, LogLevel, fail, quiet_log
 from closewatch.core.deadline import Deadline
 from closewatch.core.problems import ConfigError
@@ -31,6 +31,7 @@ main.add_typer(drill.app, name="drill")
 main.command()(work.work)
 main.command()(receive.receive)
 main.command("restore-test")(work.restore_test)
+main.command()(figures.figures)
 
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 

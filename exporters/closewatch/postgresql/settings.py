@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -18,6 +18,9 @@ from closewatch.postgresql.statements import STATEMENTS
 from closewatch.sources.address import address
 from closewatch.sources.kubernetes.access import KubernetesLogin
 from closewatch.sources.postgresql.tls import Tls
+
+if TYPE_CHECKING:
+    from closewatch.sources.postgresql.access import Access
 
 DISCOVERY_GROUPS = ("tenant", "environment")
 DEFAULT_PORT = 5432
@@ -158,13 +161,18 @@ class PostgresqlTarget(TargetSettings):
         left_out = {STATEMENTS.name: not self.statements, CLOUDNATIVEPG.name: self.cloudnativepg is None}
         return tuple(one for one in collectors if not left_out.get(one.name))
 
-    def source(self, above: Source | None) -> Source:
-        """Asked as a cluster, by one held session a member; and its operator, where one is named."""
+    def login(self) -> Access:
+        """How to log in to its members."""
         from closewatch.sources.postgresql.access import Access  # noqa: PLC0415 - psycopg is an extra
-        from closewatch.sources.postgresql.cluster import Cluster  # noqa: PLC0415
 
         addresses = tuple(address(host, DEFAULT_PORT) for host in self.hosts)
-        access = Access(addresses, self.user, self.password, self.database, self.tls.parameters())
+        return Access(addresses, self.user, self.password, self.database, self.tls.parameters())
+
+    def source(self, above: Source | None) -> Source:
+        """Asked as a cluster, by one held session a member; and its operator, where one is named."""
+        from closewatch.sources.postgresql.cluster import Cluster  # noqa: PLC0415 - psycopg is an extra
+
+        access = self.login()
         if self.cloudnativepg is None:
             return Cluster(access)
         from closewatch.sources.kubernetes.api import Kubernetes  # noqa: PLC0415

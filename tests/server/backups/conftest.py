@@ -18,6 +18,7 @@ from closewatch.engines.datafolder import write_settings
 from closewatch.engines.folder import RunFolder
 from closewatch.engines.postgres import PostgresServer
 from tests.fixtures.servers import missing
+from tests.server.backups.verified import Verified
 
 TABLES = """
 CREATE TABLE move (id int PRIMARY KEY, name text);
@@ -86,6 +87,12 @@ def folder_target(tmp_path: Path) -> Callable[..., dict[str, Any]]:
         return {"kind": "backups", "name": "acme", "folder": {"path": str(tmp_path / "backups"), **more}}
 
     return target
+
+
+@pytest.fixture
+def verified(tmp_path: Path) -> Verified:
+    """Runs the check `verification` of a target."""
+    return Verified(tmp_path)
 
 
 class Repository:

@@ -1,4 +1,4 @@
-"""Barman: the real program with a server that archives, its own marks of what is bad, and programs behaving badly."""
+"""Barman: the real program with a server that archives, its marks of what is bad, and programs that behave badly."""
 
 from __future__ import annotations
 
@@ -170,8 +170,9 @@ def test_a_server_that_it_does_not_know(copy: Copy, watching: Watching):
 
 def test_an_archive_that_can_not_be_read(copy: Copy, watching: Watching):
     assert watching(copy.target(wals=str(copy.home / "none"))).ask("main").reason == "not_found"
-    copy.xlog.write_text("0\t1\n")
-    assert watching(copy.target()).ask("main").reason == "invalid_answer"
+    # Another folder than Barman's own: it would refuse to list itself.
+    (copy.home / "xlog.db").write_text("0\t1\n")
+    assert watching(copy.target(wals=str(copy.home))).ask("main").reason == "invalid_answer"
 
 
 BAD = {

@@ -130,6 +130,6 @@ def test_what_is_looked_at_twice_is_read_once(archiving: Archiving, watching: Wa
 def test_a_folder_that_is_not_there(watching: Watching, tmp_path: Path):
     assert watching(target(tmp_path / "none", None)).ask("base").reason == "not_found"
     (tmp_path / "base").mkdir()
-    assert watching(target(tmp_path / "base", tmp_path / "none")).ask("base").reason == "permission"
+    assert watching(target(tmp_path / "base", tmp_path / "none")).ask("base").reason == "not_found"
     facts = watching(target(tmp_path / "base", None)).ask("base")
     assert (facts.up, facts.all(SUCCESS)) == (True, [])

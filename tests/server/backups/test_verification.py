@@ -1,90 +1,33 @@
-"""The scheduled check `verification`: each tool's own, and full reads, through the worker, its records and a scrape."""
+"""The scheduled check `verification`: each tool's own, through the worker, its records and a scrape."""
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
-import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from closewatch.core.config import Config
-from closewatch.core.deadline import Deadline
-from closewatch.core.records import Record
-from closewatch.engines.binaries import find_postgres
-from closewatch.kinds import load
 from closewatch.registry import Registry
 from closewatch.work import Worker, jobs_of
 from tests.fixtures.archiving import Archiving
-from tests.fixtures.watch import Facts
-from tests.server.backups.conftest import Dumps
 from tests.server.backups.test_barman_source import Copy
 from tests.server.backups.test_barman_source import copy as copy  # noqa: PLC0414 - a fixture
 from tests.server.backups.test_restic_source import Repository
 from tests.server.backups.test_restic_source import repository as restic  # noqa: F401 - a fixture
-from tests.unit.backups.reading import odoo_zip, tarball
+from tests.server.backups.verified import Verified, flip, shown
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
-
-
-class Verified:
-    """One run of the check by a worker, and what a scrape shows of it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.registry: Registry | None = None
-
-    def config(self, target: dict[str, Any], **verify: Any) -> Config:
-        path = self.folder / "verified.yml"
-        filled = {**target, "verify": {"every": 3600, **verify}}
-        document = {"environment": "test", "records": {"path": "records.db"}, "targets": [filled]}
-        path.write_text(yaml.safe_dump(document))
-        return load(path)
-
-    def __call__(self, target: dict[str, Any], **verify: Any) -> tuple[str, str | None, Facts]:
-        config = self.config(target, **verify)
-        store = config.records.store(read_only=False)
-        registry = Registry(config)
-        try:
-            (job,) = jobs_of(registry)
-            record = Worker(config, store).run(job)
-            assert isinstance(record, Record)
-            facts = Facts(registry.find(target["name"], "backups")[0].run(Deadline.after(9.5)))
-        finally:
-            store.close()
-            registry.close()
-        return record.result, record.reason, facts
-
-
-@pytest.fixture
-def verified(tmp_path: Path) -> Iterator[Verified]:
-    return Verified(tmp_path)
-
-
-def flip(path: Path, at: int | None = None) -> None:
-    """One byte becomes another."""
-    path.chmod(path.stat().st_mode | stat.S_IWUSR)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2 if at is None else at] ^= 0xFF
-    path.write_bytes(data)
-
-
-def shown(facts: Facts, type: str, by: str) -> list[float]:
-    return facts.all("backup_verified", type=type, by=by)
 
 
 # --- pgBackRest ---
 
 
 @pytest.fixture
-def stanza(archiving: Archiving, tmp_path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def stanza(archiving: Archiving, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
     """A copy of the repository, and the settings for it."""
     if not archiving.pgbackrest:
         pytest.skip("pgbackrest is not at hand")
@@ -233,82 +176,3 @@ def test_a_tool_that_takes_too_long_and_one_that_is_stopped(verified: Verified, 
     store.close()
     registry.close()
     other.close()
-
-
-# --- full reads ---
-
-
-def folder(tmp_path: Path, name: str, data: bytes) -> tuple[Path, dict[str, Any]]:
-    place = tmp_path / "backups"
-    place.mkdir(exist_ok=True)
-    for old in place.iterdir():
-        old.unlink()
-    file = place / name
-    file.write_bytes(data)
-    os.utime(file, (time.time() - 7200,) * 2)
-    return file, {"kind": "backups", "name": "acme", "folder": {"path": str(place), "filestore": False}}
-
-
-PLAIN = (
-    b"--\n-- PostgreSQL database dump\n--\n" + os.urandom(30_000).hex().encode()
-    + b"\n--\n-- PostgreSQL database dump complete\n--\n"
-)  # fmt: skip
-READS: dict[str, tuple[str, Callable[[], bytes], str]] = {
-    "odoo zip": ("a.zip", lambda: odoo_zip(sql=PLAIN), "odoo_zip"),
-    "gzip": ("a.sql.gz", lambda: gzip.compress(PLAIN), "dump"),
-    "tar.gz": ("a.tar.gz", lambda: tarball("w:gz"), "archive"),
-    "tar": ("a.tar", tarball, "archive"),
-}
-
-
-@pytest.mark.parametrize(("name", "make", "type"), READS.values(), ids=READS)
-def test_a_file_that_is_whole(verified: Verified, tmp_path: Path, name: str, make: Callable[[], bytes], type: str):
-    _, target = folder(tmp_path, name, make())
-    result, reason, facts = verified(target)
-    assert (result, reason, shown(facts, type, "archive")) == ("passed", None, [1])
-
-
-@pytest.mark.parametrize("name", ["odoo zip", "gzip", "tar.gz"])
-def test_a_file_with_a_byte_flipped(verified: Verified, tmp_path: Path, name: str):
-    filename, make, type = READS[name]
-    file, target = folder(tmp_path, filename, make())
-    if name == "odoo zip":
-        flip(file, file.read_bytes().index(b"dump.sql") + 2000)
-    else:
-        flip(file, -6)  # its CRC
-    os.utime(file, (time.time() - 7200,) * 2)
-    result, reason, facts = verified(target)
-    assert (result, reason, shown(facts, type, "archive")) == ("failed", "corrupt", [0])
-
-
-def test_a_packed_file_that_was_cut(verified: Verified, tmp_path: Path):
-    for name, data in (("a.sql.gz", gzip.compress(PLAIN)[:-9]), ("b.sql.gz", gzip.compress(PLAIN)[:9000])):
-        _, target = folder(tmp_path, name, data)
-        assert verified(target)[:2] == ("failed", "corrupt"), name
-
-
-def test_what_has_no_checksum_and_an_empty_place(verified: Verified, tmp_path: Path):
-    file, target = folder(tmp_path, "a.sql", PLAIN)
-    assert verified(target)[:2] == ("unknown", "cannot_check")
-    file.unlink()
-    assert verified(target)[:2] == ("unknown", "no_backup")
-
-
-def test_dumps_of_pg_dump(verified: Verified, tmp_path: Path, dumps: Dumps, monkeypatch):
-    reader = next((one.program("pg_restore") for one in find_postgres() if one.major == dumps.major), None)
-    if reader is None:
-        pytest.skip("no pg_restore of the dump's version is at hand")
-    monkeypatch.setenv("PATH", f"{reader.parent}:{os.environ['PATH']}")
-    place = tmp_path / "backups"
-    target = {"kind": "backups", "name": "acme", "folder": {"path": str(place)}}
-    file = dumps.copy("custom.dump", place / "a.dump", ago=7200)
-    result, reason, facts = verified(target)
-    assert (result, reason, shown(facts, "dump", "archive")) == ("passed", None, [1])
-    # Amid the data of the largest table, which is packed.
-    flip(file, file.stat().st_size // 2)
-    os.utime(file, (time.time() - 7200,) * 2)
-    result, reason, facts = verified(target)
-    assert (result, reason, shown(facts, "dump", "archive")) == ("failed", "corrupt", [0])
-    file.unlink()
-    dumps.copy("folder", place / "folder", ago=7200)
-    assert verified(target)[:2] == ("passed", None)

@@ -60,9 +60,8 @@ def test_the_check_is_there_where_it_is_configured(tmp_path: Path):
         {"kind": "backups", "name": "with", "s3": {"bucket": "b"}, "posture": {"every": 3600}},
         {"kind": "backups", "name": "without", "s3": {"bucket": "b"}},
     ]
-    (tmp_path / "c.yml").write_text(
-        yaml.safe_dump({"environment": "test", "records": {"path": "r.db"}, "targets": targets})
-    )
+    document = {"environment": "test", "records": {"path": "r.db"}, "targets": targets}
+    (tmp_path / "c.yml").write_text(yaml.safe_dump(document))
     with_it, without = load(tmp_path / "c.yml").targets
     (check,) = with_it.checks()
     assert (check.name, check.every, check.limit) == ("posture", 3600, 120)

@@ -97,8 +97,8 @@ def test_what_the_newest_verification_says():
 def test_a_target_has_few_series():
     """All types at once, which no tool has: each with four good ones, and one that failed its own check."""
     rows = [
-        made(type, float(n), size=1, seconds=1.0, verified=True, by="page_checksums", whole=True, encrypted=True)
-        for type in (Type.FULL, Type.DIFF, Type.INCR)
+        made(kind, float(n), size=1, seconds=1.0, verified=True, by="page_checksums", whole=True, encrypted=True)
+        for kind in (Type.FULL, Type.DIFF, Type.INCR)
         for n in range(1, 6)
     ]
     rows += [made(Type.FULL, 0.5, fault) for fault in Fault]
