@@ -174,6 +174,23 @@ class OriginSettings(Model):
 
     def make(self, plan: RestoresTarget) -> Any:
         """The origin at work."""
+        if self.physical:
+            return self._make_physical(plan)
+        if self.restic is not None:
+            return self.restic.make(plan)
+        if self.volume_snapshot is not None:
+            raise Failed(Why.CANNOT_TEST, "a snapshot of a volume can't be restored without the cluster that made it")
+        place = self.dump or self.odoo_zip
+        assert place is not None
+        return _of_files(self.name, place.files, plan)
+
+    def _make_physical(self, plan: RestoresTarget) -> Any:
+        if self.barman_cloud is not None:
+            return self.barman_cloud.make()
+        if self.walg is not None:
+            from closewatch.restores.origins.walg import Walg  # noqa: PLC0415 - the one that is configured
+
+            return Walg(self.walg.command, self.walg.config)
         if self.pgbackrest is not None:
             from closewatch.restores.origins.pgbackrest import Pgbackrest  # noqa: PLC0415 - the one that is configured
 
@@ -183,21 +200,8 @@ class OriginSettings(Model):
             from closewatch.restores.origins.barman import Barman  # noqa: PLC0415
 
             return Barman(self.barman.command, self.barman.server, self.barman.config)
-        if self.barman_cloud is not None:
-            return self.barman_cloud.make()
-        if self.walg is not None:
-            from closewatch.restores.origins.walg import Walg  # noqa: PLC0415
+        assert self.basebackup is not None
+        from closewatch.restores.origins.basebackup import BaseBackup  # noqa: PLC0415
 
-            return Walg(self.walg.command, self.walg.config)
-        if self.basebackup is not None:
-            from closewatch.restores.origins.basebackup import BaseBackup  # noqa: PLC0415
-
-            wal = self.basebackup.wal
-            return BaseBackup(Path(self.basebackup.path), Path(wal) if wal else None)
-        if self.restic is not None:
-            return self.restic.make(plan)
-        if self.volume_snapshot is not None:
-            raise Failed(Why.CANNOT_TEST, "a snapshot of a volume can't be restored without the cluster that made it")
-        place = self.dump or self.odoo_zip
-        assert place is not None
-        return _of_files(self.name, place.files, plan)
+        wal = self.basebackup.wal
+        return BaseBackup(Path(self.basebackup.path), Path(wal) if wal else None)

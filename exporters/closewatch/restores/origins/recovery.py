@@ -1,4 +1,4 @@
-"""The lines of postgresql.conf that recovery needs, the same for every physical origin; and WAL that lies in a folder."""
+"""The lines of postgresql.conf that recovery needs, for every physical origin; and WAL that lies in a folder."""
 
 from __future__ import annotations
 
