@@ -82,7 +82,7 @@ def clouded(
     home = run_folder.folder(name, private_to=run_folder.user)
     for each in ("socket", "space"):
         run_folder.folder(f"{name}/{each}", private_to=run_folder.user)
-    server = PostgresServer.create(run_folder, versions[-1], name)
+    server = PostgresServer.create(run_folder, versions[-1], f"{name}-data")
     secret = s3_server.secret("admin").read_text()
     for tool, path in tools.items():
         script = home / tool
