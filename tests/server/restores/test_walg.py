@@ -1,5 +1,8 @@
-"""The way by WAL-G's commands, restored and recovered for real. The program itself is not at hand: a stand-in speaks
-its commands over a backup of pg_basebackup and a folder with WAL, so what is tried is what we ask and do, not WAL-G."""
+"""The way by WAL-G's commands, restored and recovered for real.
+
+The program itself is not at hand: a stand-in speaks its commands over a backup of pg_basebackup and a folder with WAL,
+so what is tried is what we ask and do, not WAL-G.
+"""
 
 from __future__ import annotations
 
