@@ -19,7 +19,7 @@ from closewatch.restores.run import _no_hole
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.why import Failed, Why
 from tests.fixtures.archiving import Archiving
-from tests.server.restores.test_physical import restored, rows
+from tests.server.restores.test_physical import assert_elsewhere, restored, rows
 
 STAND_IN = """\
 import json, os, pathlib, shutil, subprocess, sys
@@ -75,8 +75,7 @@ def test_a_moment_brings_back_exactly_what_was_committed_until_then(archiving: A
     expected = archiving.rows_before(archiving.moment)
     with restored(scratch, origin, to=archiving.moment) as server:
         assert rows(server) == (expected, expected)
-        with server.connect("books") as connection:
-            assert connection.execute("SELECT count(*) FROM elsewhere").fetchone() == (100,)
+        assert_elsewhere(server, scratch)
 
 
 def test_the_end_of_the_wal_brings_back_all(archiving: Archiving, scratch: Scratch) -> None:

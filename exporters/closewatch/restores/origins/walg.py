@@ -1,7 +1,7 @@
 """From a storage of WAL-G: its own `backup-fetch` into the scratch folder, WAL by its own `wal-fetch`.
 
-Tablespaces come to lie in the data folder: an empty specification keeps WAL-G from filling those of production. Its
-login stands in its configuration file. Rights: to list and read the storage. Source: WAL-G's documentation for
+Tablespaces come into the data folder, as an empty specification keeps WAL-G from filling those of production, and are
+put beside it, as PostgreSQL wants links. WAL-G's login stands in its configuration file. Rights: to list and read the storage. Source: WAL-G's documentation for
 PostgreSQL, and internal/databases/postgres, 2.0 to 3.0.
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from closewatch.restores.links import take_in
 from closewatch.restores.origins.base import Backup, Moment, Window
 from closewatch.restores.origins.recovery import settings_for
 from closewatch.restores.scratch import Scratch
@@ -68,6 +69,7 @@ class Walg:
         command = [*self._command, "backup-fetch", str(scratch.data), backup.id, f"--restore-spec={spec}"]
         if (code := scratch.run(command, cwd=scratch.path).code) != 0:
             raise Failed(Why.UNREADABLE, f"wal-g backup-fetch ended with {code}")
+        _move_tablespaces(scratch)
         return settings_for(f'{shlex.join([*self._command, "wal-fetch"])} %f "%p"', to)
 
     def _run(self, scratch: Scratch, *arguments: str) -> Ran:
@@ -75,6 +77,14 @@ class Walg:
         if ran.code:
             raise Failed(Why.TOOL_FAILED, f"wal-g {arguments[0]} ended with {ran.code}")
         return ran
+
+
+def _move_tablespaces(scratch: Scratch) -> None:
+    for inside in list((scratch.data / "pg_tblspc").glob("*")):
+        if inside.is_dir() and not inside.is_symlink():
+            to = scratch.folder(f"tablespace-{inside.name}")
+            inside.rename(to)
+            take_in(scratch, inside, to)
 
 
 def _backup(one: Mapping[str, Any]) -> Backup:
