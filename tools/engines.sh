@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings the engines that the demo, the tests and the benchmarks run: Prometheus, Alertmanager, PostgreSQL, Redis and so on.
 #
-#   tools/engines.sh FOLDER monitoring|postgresql|redis|pgbouncer|pgbackrest|barman|restic|age|curl|jq|postgres_exporter|redis_exporter|blackbox_exporter|pip ...
+#   tools/engines.sh FOLDER monitoring|postgresql|redis|pgbouncer|pgbackrest|barman|barman_cloud|restic|age|curl|jq|postgres_exporter|redis_exporter|blackbox_exporter|pip ...
 #
 # What is on PATH is used as it is. Else Debian's or Ubuntu's own package is downloaded and unpacked into FOLDER: nothing is
 # installed system-wide, no service is started, and no root is needed. A second run finds everything there and does nothing.
@@ -110,16 +110,27 @@ wrap_one() {
 # Barman is Python of the distribution: its modules are unpacked, and run by the Python that they were packed for. It needs rsync.
 barman_of_debian() {
     linked rsync rsync
-    if command -v barman >/dev/null; then return; fi
-    [ -x "$folder/unpacked/usr/bin/barman" ] || with_libraries barman barman
-    [ -x /usr/bin/python3 ] || fail "barman needs the distribution's python3."
+    of_debians_python barman barman
+}
+
+# Its programs for buckets; boto3 is what they reach S3 with.
+barman_cloud_of_debian() {
+    of_debians_python barman-cloud-backup barman-cli-cloud python3-boto3
+    of_debians_python barman-cloud-wal-archive barman-cli-cloud
+}
+
+# of_debians_python NAME PACKAGE [PACKAGE]: a program in the distribution's Python.
+of_debians_python() {
+    if command -v "$1" >/dev/null; then return; fi
+    [ -x "$folder/unpacked/usr/bin/$1" ] || for each in "$2" ${3:-}; do with_libraries "$1" "$each"; done
+    [ -x /usr/bin/python3 ] || fail "$1 needs the distribution's python3."
     # Else each call would compile them anew: other users, who run it in tests, can't write there.
     /usr/bin/python3 -m compileall -q "$folder/unpacked/usr/lib/python3/dist-packages" >/dev/null 2>&1 || true
     libraries=$(find "$folder/unpacked/usr/lib" -maxdepth 1 -type d -name '*-linux-gnu*' 2>/dev/null | paste -sd:)
     printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" PYTHONPATH="%s" exec /usr/bin/python3 "%s" "$@"\n' \
-        "$libraries" "$folder/unpacked/usr/lib/python3/dist-packages" "$folder/unpacked/usr/bin/barman" >"$folder/bin/barman"
-    chmod +x "$folder/bin/barman"
-    say barman "Debian package barman, unpacked"
+        "$libraries" "$folder/unpacked/usr/lib/python3/dist-packages" "$folder/unpacked/usr/bin/$1" >"$folder/bin/$1"
+    chmod +x "$folder/bin/$1"
+    say "$1" "Debian package $2, unpacked"
 }
 
 for wanted in "$@"; do
@@ -135,6 +146,7 @@ for wanted in "$@"; do
         pgbouncer) linked pgbouncer pgbouncer ;;
         pgbackrest) linked pgbackrest pgbackrest ;;
         barman) barman_of_debian ;;
+        barman_cloud) barman_cloud_of_debian ;;
         restic) program restic restic restic ;;
         age)
             program age age age

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from closewatch.restores.why import Failed, Why
 from closewatch.sources.store import Store
 
 if TYPE_CHECKING:
+    from closewatch.restores.origins.barmancloud import BarmanCloud
     from closewatch.restores.origins.dump import Dump
     from closewatch.restores.origins.files import Files
     from closewatch.restores.origins.odoozip import OdooZip
@@ -33,6 +35,33 @@ class BarmanPlace(Model):
     config: ConfigPath | None = Field(None, description="Barman's configuration file; default: the program's own.")
     command: Command = Field(
         ("barman",), min_length=1, max_length=16, description="The program. Never a secret: arguments are visible."
+    )
+
+
+class BarmanCloudPlace(Model):
+    """What barman-cloud-backup, or CloudNativePG by it, keeps of a server in a bucket."""
+
+    s3: S3Place = Field(description="The bucket; `prefix` ends where the folder of the server begins.")
+    server: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")] = Field(
+        max_length=128, description="Name of the server; CloudNativePG's is the cluster's, or its `serverName`."
+    )
+
+    def make(self) -> BarmanCloud:
+        """The origin at work."""
+        from closewatch.restores.origins.barmancloud import BarmanCloud  # noqa: PLC0415 - botocore is an extra
+        from closewatch.sources.s3.tree import Tree  # noqa: PLC0415
+
+        access = self.s3.access()
+        prefix = f"{access.prefix.strip('/')}/".removeprefix("/")
+        return BarmanCloud(Tree(replace(access, prefix=prefix)), self.server)
+
+
+class WalgPlace(Model):
+    """A storage of WAL-G."""
+
+    config: ConfigPath | None = Field(None, description="Its configuration file; default: the program's own.")
+    command: Command = Field(
+        ("wal-g",), min_length=1, max_length=16, description="The program. Never a secret: arguments are visible."
     )
 
 
@@ -113,6 +142,10 @@ class OriginSettings(Model):
 
     pgbackrest: PgbackrestPlace | None = Field(None, description="A repository of pgBackRest.")
     barman: BarmanPlace | None = Field(None, description="A server of Barman.")
+    barman_cloud: BarmanCloudPlace | None = Field(
+        None, description="A bucket that barman-cloud-backup fills, as CloudNativePG does."
+    )
+    walg: WalgPlace | None = Field(None, description="A storage of WAL-G.")
     basebackup: BaseBackupPlace | None = Field(None, description="Folders of pg_basebackup, and archived WAL.")
     dump: FilesPlace | None = Field(None, description="Files of pg_dump, in any of its formats.")
     odoo_zip: FilesPlace | None = Field(None, description="Odoo's own zip files.")
@@ -137,10 +170,27 @@ class OriginSettings(Model):
     @property
     def physical(self) -> bool:
         """Whether it brings back a whole cluster."""
-        return self.name in {"pgbackrest", "barman", "basebackup"}
+        return self.name in {"pgbackrest", "barman", "barman_cloud", "walg", "basebackup"}
 
     def make(self, plan: RestoresTarget) -> Any:
         """The origin at work."""
+        if self.physical:
+            return self._make_physical(plan)
+        if self.restic is not None:
+            return self.restic.make(plan)
+        if self.volume_snapshot is not None:
+            raise Failed(Why.CANNOT_TEST, "a snapshot of a volume can't be restored without the cluster that made it")
+        place = self.dump or self.odoo_zip
+        assert place is not None
+        return _of_files(self.name, place.files, plan)
+
+    def _make_physical(self, plan: RestoresTarget) -> Any:
+        if self.barman_cloud is not None:
+            return self.barman_cloud.make()
+        if self.walg is not None:
+            from closewatch.restores.origins.walg import Walg  # noqa: PLC0415 - the one that is configured
+
+            return Walg(self.walg.command, self.walg.config)
         if self.pgbackrest is not None:
             from closewatch.restores.origins.pgbackrest import Pgbackrest  # noqa: PLC0415 - the one that is configured
 
@@ -150,15 +200,8 @@ class OriginSettings(Model):
             from closewatch.restores.origins.barman import Barman  # noqa: PLC0415
 
             return Barman(self.barman.command, self.barman.server, self.barman.config)
-        if self.basebackup is not None:
-            from closewatch.restores.origins.basebackup import BaseBackup  # noqa: PLC0415
+        assert self.basebackup is not None
+        from closewatch.restores.origins.basebackup import BaseBackup  # noqa: PLC0415
 
-            wal = self.basebackup.wal
-            return BaseBackup(Path(self.basebackup.path), Path(wal) if wal else None)
-        if self.restic is not None:
-            return self.restic.make(plan)
-        if self.volume_snapshot is not None:
-            raise Failed(Why.CANNOT_TEST, "a snapshot of a volume can't be restored without the cluster that made it")
-        place = self.dump or self.odoo_zip
-        assert place is not None
-        return _of_files(self.name, place.files, plan)
+        wal = self.basebackup.wal
+        return BaseBackup(Path(self.basebackup.path), Path(wal) if wal else None)

@@ -1,7 +1,7 @@
 """From folders that pg_basebackup wrote, plain or as tar files, and a folder with archived WAL.
 
 A folder counts as a backup when its `backup_manifest` is there and readable: pg_basebackup writes it last. WAL comes by
-`cp`, or unpacked where the archive is compressed (.gz, .zst, .xz, .lz4).
+`cp`, or unpacked where the archive is compressed (.gz, .zst, .xz, .lz4, .bz2).
 
 Source: PostgreSQL's documentation of pg_basebackup and of the backup manifest, 13 to 18.
 """
@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from closewatch.restores.links import take_in
 from closewatch.restores.origins.base import Backup, Moment, Window
-from closewatch.restores.origins.recovery import settings_for
+from closewatch.restores.origins.recovery import SEGMENT, from_folder, settings_for
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.why import Failed, Why
 
 MANIFEST = "backup_manifest"
 LARGEST = 512 * 1024 * 1024
 """Bytes of a manifest that are read: some millions of files."""
-SEGMENT = re.compile(r"([0-9A-F]{24})(\.(gz|zst|xz|lz4))?")
-_UNPACK = {"gz": "gzip -dc", "zst": "zstd -dcq", "xz": "xz -dc", "lz4": "lz4 -dcq"}
 _VERSIONS = {1, 2}
 
 
@@ -77,7 +74,7 @@ class BaseBackup:
             if ran.code:
                 raise Failed(Why.UNREADABLE, "a file of the backup can't be read")
             _take_in_links(folder, scratch)
-        return {} if self._wal is None else settings_for(self._command(), to)
+        return {} if self._wal is None else settings_for(from_folder(self._wal), to)
 
     def _newest(self) -> Path | None:
         if self._wal is None:
@@ -87,13 +84,6 @@ class BaseBackup:
         except OSError:
             raise Failed(Why.WAL_MISSING, "the folder with WAL can't be read") from None
         return max(found, key=lambda path: path.name[:24], default=None)
-
-    def _command(self) -> str:
-        """A segment as it is, else by the program that unpacks it."""
-        place = shlex.quote(str(self._wal))
-        tries = [f'test -f {place}/%f && cp {place}/%f "%p"']
-        tries += [f'test -f {place}/%f.{kind} && {how} {place}/%f.{kind} > "%p"' for kind, how in _UNPACK.items()]
-        return " || ".join(f"({one})" for one in tries)
 
 
 def _backup(folder: Path, manifest: Path) -> Backup:
