@@ -1,8 +1,8 @@
 """From a storage of WAL-G: its own `backup-fetch` into the scratch folder, WAL by its own `wal-fetch`.
 
 Tablespaces come into the data folder, as an empty specification keeps WAL-G from filling those of production, and are
-put beside it, as PostgreSQL wants links. WAL-G's login stands in its configuration file. Rights: to list and read the storage. Source: WAL-G's documentation for
-PostgreSQL, and internal/databases/postgres, 2.0 to 3.0.
+put beside it, as PostgreSQL wants links. WAL-G's login stands in its configuration file. Rights: to list and read the
+storage. Source: WAL-G's documentation for PostgreSQL, and internal/databases/postgres, 2.0 to 3.0.
 """
 
 from __future__ import annotations
