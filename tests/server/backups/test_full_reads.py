@@ -36,7 +36,7 @@ PLAIN = (
 )  # fmt: skip
 READS: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "odoo zip": ("a.zip", lambda: odoo_zip(sql=PLAIN), "odoo_zip"),
-    "gzip": ("a.sql.gz", lambda: gzip.compress(PLAIN), "dump"),
+    "gzip": ("a.sql.gz", lambda: gzip.compress(PLAIN, mtime=0), "dump"),
     "tar.gz": ("a.tar.gz", lambda: tarball("w:gz"), "archive"),
     "tar": ("a.tar", tarball, "archive"),
 }
@@ -63,7 +63,7 @@ def test_a_file_with_a_byte_flipped(verified: Verified, tmp_path: Path, name: st
 
 
 def test_a_packed_file_that_was_cut(verified: Verified, tmp_path: Path):
-    for name, data in (("a.sql.gz", gzip.compress(PLAIN)[:-9]), ("b.sql.gz", gzip.compress(PLAIN)[:9000])):
+    for name, data in (("a.sql.gz", gzip.compress(PLAIN, mtime=0)[:-9]), ("b.sql.gz", gzip.compress(PLAIN, mtime=0)[:9000])):
         _, target = folder(tmp_path, name, data)
         assert verified(target)[:2] == ("failed", "corrupt"), name
 

@@ -35,7 +35,7 @@ PLAIN = (
         (PLAIN, Type.DUMP, True),
         (PLAIN.replace(b"database", b"database cluster"), Type.DUMP, True),
         (PLAIN + b"\n\\unrestrict abcdef\n\n", Type.DUMP, True),
-        (gzip.compress(PLAIN), Type.DUMP, None),
+        (gzip.compress(PLAIN, mtime=0), Type.DUMP, None),
         (lzma.compress(PLAIN), Type.DUMP, True),
         (bz2.compress(PLAIN), Type.ARCHIVE, None),
     ],
