@@ -20,7 +20,7 @@ demo: .venv/.demo
 	@closewatch demo $(if $(SCENARIO),--scenario '$(SCENARIO)')
 
 test: .venv/.test
-	@$(ENGINES) monitoring postgresql redis pgbouncer pgbackrest barman restic age curl jq
+	@$(ENGINES) monitoring postgresql redis pgbouncer pgbackrest barman barman_cloud restic age curl jq
 	@tools/check.sh lint tests
 
 lint: .venv/.test

@@ -63,7 +63,10 @@ def test_a_file_with_a_byte_flipped(verified: Verified, tmp_path: Path, name: st
 
 
 def test_a_packed_file_that_was_cut(verified: Verified, tmp_path: Path):
-    for name, data in (("a.sql.gz", gzip.compress(PLAIN, mtime=0)[:-9]), ("b.sql.gz", gzip.compress(PLAIN, mtime=0)[:9000])):
+    for name, data in (
+        ("a.sql.gz", gzip.compress(PLAIN, mtime=0)[:-9]),
+        ("b.sql.gz", gzip.compress(PLAIN, mtime=0)[:9000]),
+    ):
         _, target = folder(tmp_path, name, data)
         assert verified(target)[:2] == ("failed", "corrupt"), name
 

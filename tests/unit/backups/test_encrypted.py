@@ -27,7 +27,6 @@ BODY = bytes(range(256)) * 8
         b"# a comment\ndata: ENC[AES256_GCM,data:abc]\nsops:\n    version: 3.9\n",
         b"key=ENC[AES256_GCM,data:abc]\nsops_version=3.9\n",
     ],
-    ids=lambda head: repr(head)[:30],
 )
 def test_how_encrypted_files_begin(head: bytes):
     found = look(head + BODY)
@@ -41,7 +40,6 @@ def test_how_encrypted_files_begin(head: bytes):
         b"\xd1\x09\x04", b"\x85", b"\xff" * 40, b"\x84\x01\x09", b"-----BEGIN PGP PUBLIC KEY BLOCK-----",
         b'{"note": "about sops and ENC"}',
     ],
-    ids=lambda data: repr(data)[:30],
 )  # fmt: skip
 def test_what_is_not_encrypted(data: bytes):
     assert look(data).encrypted is not True
@@ -57,7 +55,6 @@ def test_what_is_not_encrypted(data: bytes):
         (b"# v2 git bu", None, Fault.TRUNCATED),
         (b"# version of something else", None, Fault.UNRECOGNISED),
     ],
-    ids=repr,
 )
 def test_git_bundles(data: bytes, type: Type | None, fault: Fault | None):
     found = look(data)

@@ -39,7 +39,6 @@ PLAIN = (
         (lzma.compress(PLAIN), Type.DUMP, True),
         (bz2.compress(PLAIN), Type.ARCHIVE, None),
     ],
-    ids=str,
 )
 def test_what_it_is(data: bytes, type: Type, whole: bool | None):
     found = look(data)
@@ -66,7 +65,6 @@ def test_what_it_is(data: bytes, type: Type, whole: bool | None):
         (b"PK\x05\x06" + b"\0" * 18, Fault.EMPTY),
         (b"PK\x03\x04" + b"\0" * 90_000, Fault.TRUNCATED),
     ],
-    ids=str,
 )
 def test_what_is_not_good(data: bytes, fault: Fault):
     assert look(data).fault is fault
