@@ -10,11 +10,14 @@ from pathlib import Path
 from closewatch.core.records.heads import new_key
 from closewatch.demo.backups import TARGET as BACKUPS
 from closewatch.demo.backups import TENANT, Backups
-from closewatch.demo.watching import KeepSecret, Targets
+from closewatch.demo.thresholds import Threshold
+from closewatch.demo.watching import ENVIRONMENT, KeepSecret, Targets
 from closewatch.engines.folder import RunFolder
 from closewatch.engines.process import Process
 
 TARGET = f"{TENANT}-restore"
+COVERAGE = Threshold("restore_coverage_ratio", "warning", 0.0, ENVIRONMENT, "", "")
+"""Only one tenant of the demo has backups: that the others have no restore test is no news here."""
 DISK = 1024**3
 EVERY = 600.0
 FIRST = 60.0

@@ -14,7 +14,7 @@ from closewatch.demo.databases import Databases
 from closewatch.demo.delivery import alertmanager_config
 from closewatch.demo.front import Front
 from closewatch.demo.pooling import Pooling
-from closewatch.demo.restores import Restores
+from closewatch.demo.restores import COVERAGE, Restores
 from closewatch.demo.scraping import prometheus_config
 from closewatch.demo.sessions import Sessions
 from closewatch.demo.thresholds import Threshold, ThresholdPage
@@ -42,7 +42,7 @@ class Stack:
         try:
             self.sink = self._closing.enter_context(Sink())
             self.mail = self._closing.enter_context(MailSink())
-            self.thresholds = ThresholdPage(lowered)
+            self.thresholds = ThresholdPage([*lowered, COVERAGE])
             self._closing.callback(self.thresholds.close)
             self.runbooks = shipped.RunbookPages(self.run.folder("runbooks"))
             self._closing.callback(self.runbooks.close)

@@ -84,6 +84,7 @@ class BucketCase:
 
 
 def _let_expire(bucket: Bucket) -> None:
+    time.sleep(1.1)  # a bucket's times are whole seconds, and these must be the newest
     until = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=LOCK_SECONDS)
     for number in range(3):
         bucket.put(f"night-{number}.dump", ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate=until)

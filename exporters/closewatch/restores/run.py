@@ -172,6 +172,7 @@ def _physical(course: Course, origin: Physical, scratch: Scratch) -> Server:
     to = Moment(course.began - plan.point.back if plan.point.back else None)
     with course.clock.phase(Phase.RESTORE):
         settings = origin.restore(course.backup, to, scratch)
+        scratch.measure()
     looking.before_start(course, scratch)
     with course.clock.phase(Phase.RECOVER):
         server = Server.on(scratch, settings)
@@ -216,6 +217,7 @@ def _logical(course: Course, origin: Logical, scratch: Scratch) -> Server:
         try:
             server.create_database(course.plan.database)
             origin.load(backup, server, course.plan.database, scratch)
+            scratch.measure()
             server.looker = LOADER  # what somebody else wrote runs, if at all, as nobody special
         except BaseException:
             server.stop()

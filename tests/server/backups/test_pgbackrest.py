@@ -46,6 +46,22 @@ def test_the_real_program(repository: Repository, watching: Watching):
     assert watching(repository.target(stanza="other")).ask("main").reason == "not_found"
 
 
+def test_a_repository_that_is_encrypted(repository: Repository, watching: Watching):
+    folder = repository.run_folder.folder("pgbackrest-encrypted", private_to=repository.run_folder.user)
+    lines = repository.config.read_text().splitlines()
+    lines = [f"repo1-path={folder}" if line.startswith("repo1-path=") else line for line in lines]
+    lines.insert(1, "repo1-cipher-type=aes-256-cbc\nrepo1-cipher-pass=of-nobody")
+    config = repository.run_folder.path / "pgbackrest-encrypted.conf"
+    config.write_text("\n".join(lines) + "\n")
+    other = Repository(repository.run_folder, repository.program, repository.server, config)
+    other.run("stanza-create")
+    other.run("backup", "--type=full", "--no-archive-check")
+    facts = watching(other.target()).ask("main")
+    assert (facts.one("backup_encrypted"), facts.one("backup_kept", type="full")) == (1, 1)
+    # Its WAL went to the other repository: nothing can be rolled forward here.
+    assert facts.all("backup_recoverable_from_timestamp_seconds") == []
+
+
 def test_a_page_with_a_wrong_checksum(repository: Repository, watching: Watching):
     server = repository.server
     if server.value("postgres", "SHOW data_checksums") != "on":
@@ -68,22 +84,6 @@ def test_a_page_with_a_wrong_checksum(repository: Repository, watching: Watching
     facts = watching(repository.target()).ask("main")
     assert facts.labels("backup_last_failure_timestamp_seconds", "reason") == ["page_checksum"]
     assert facts.one("backup_verified", type="full") == 0
-
-
-def test_a_repository_that_is_encrypted(repository: Repository, watching: Watching):
-    folder = repository.run_folder.folder("pgbackrest-encrypted", private_to=repository.run_folder.user)
-    lines = repository.config.read_text().splitlines()
-    lines = [f"repo1-path={folder}" if line.startswith("repo1-path=") else line for line in lines]
-    lines.insert(1, "repo1-cipher-type=aes-256-cbc\nrepo1-cipher-pass=of-nobody")
-    config = repository.run_folder.path / "pgbackrest-encrypted.conf"
-    config.write_text("\n".join(lines) + "\n")
-    other = Repository(repository.run_folder, repository.program, repository.server, config)
-    other.run("stanza-create")
-    other.run("backup", "--type=full", "--no-archive-check")
-    facts = watching(other.target()).ask("main")
-    assert (facts.one("backup_encrypted"), facts.one("backup_kept", type="full")) == (1, 1)
-    # Its WAL went to the other repository: nothing can be rolled forward here.
-    assert facts.all("backup_recoverable_from_timestamp_seconds") == []
 
 
 BAD = {
