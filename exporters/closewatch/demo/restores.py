@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from closewatch.demo.thresholds import Threshold
 from closewatch.demo.watching import ENVIRONMENT, KeepSecret, Targets
 from closewatch.engines.folder import RunFolder
 from closewatch.engines.process import Process
+from closewatch.restores.scratch import LONGEST_PATH
 
 TARGET = f"{TENANT}-restore"
 COVERAGE = Threshold("restore_coverage_ratio", "warning", 0.0, ENVIRONMENT, "", "")
@@ -35,6 +37,8 @@ class Restores:
         self.backups = backups
         self.folder = run.folder("records")
         self.scratch = run.folder("scratch")
+        if len(os.fsencode(self.scratch)) > LONGEST_PATH:  # too long for sockets; a restore test cleans up by itself
+            self.scratch = Path("/tmp")  # noqa: S108 - folders of its own are made in it
         self.copies = run.folder("copies")
         self._config: Path | None = None
         self._worker: Process | None = None
