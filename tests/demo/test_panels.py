@@ -26,7 +26,7 @@ DASHBOARDS = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted((Path(__file__).parents[2] / "dashboards").glob("*.json"))
 }
-ALONE = ("backup-shrunk", "server-down", "exporter-down")
+ALONE = ("backup-shrunk", "restore-wrong", "server-down", "exporter-down")
 """Faults that would hide others, or be hidden by one."""
 Panel = tuple[str, str]
 NEVER: dict[Panel, str] = {
