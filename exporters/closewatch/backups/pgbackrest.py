@@ -1,7 +1,8 @@
 """pgBackRest's own account of one stanza in one repository: `pgbackrest info --output=json`.
 
 The program leaves with 0 also when a stanza is in error: its status codes are read. A backup in which pages with wrong
-checksums were found is listed like any other, and is not good. Rights: those of a user who may read the repository.
+checksums were found is listed like any other, and is not good. What WAL is there is asked by `pgbackrest_wal`. Rights:
+those of a user who may read the repository.
 Source: pgBackRest's src/command/info/info.c, 2.45 to 2.59; format 5 of its backups.
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 
 from closewatch.backups.found import Fault, Type
 from closewatch.backups.judge import AHEAD, State
+from closewatch.backups.pgbackrest_wal import Listed, Lister, part, window
 from closewatch.backups.rows import PAGE_CHECKSUMS, Tables, place, row
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
@@ -49,26 +51,48 @@ class Stanza:
     def __init__(self, command: Sequence[str], stanza: str, repo: int, config: str | None) -> None:
         self._repo = repo
         self._stanza = stanza
-        self._command = [*command, f"--stanza={stanza}", f"--repo={repo}", "--output=json", "--log-level-console=error"]
-        self._command += ["--log-level-file=off", *([f"--config={config}"] if config else []), "info"]
+        self._before = [*command, f"--stanza={stanza}", f"--repo={repo}"]
+        self._after = ["--log-level-console=error", "--log-level-file=off", *([f"--config={config}"] if config else [])]
+        self._lister = Lister(self._run, stanza)
 
     def look(self, deadline: Deadline) -> Tables:
         """The tables `main` (a row a backup) and `place` (one row). Raises Unavailable."""
-        ran = tool.run(self._command, deadline)
+        command = [*self._before, "--output=json", *self._after, "info"]
+        document = self._judged(tool.run(command, deadline)).json()
+        now = time.time()
+        found = tables(document, self._stanza, self._repo, now)
+        of = part(next(one for one in document if one["name"] == self._stanza), self._repo)
+        listed = None if of is None else self._lister.look(of, deadline)
+        return found if listed is None else tables(document, self._stanza, self._repo, now, listed)
+
+    def _run(self, deadline: Deadline, arguments: Sequence[str]) -> tool.Ran:
+        return self._judged(tool.run([*self._before, *self._after, *arguments], deadline))
+
+    def _judged(self, ran: tool.Ran) -> tool.Ran:
         if ran.code:
             reason, words = _EXITS.get(ran.code, (Reason.SERVER_ERROR, "see its log"))
             raise Unavailable(reason, f"pgbackrest ended with {ran.code}: {words}")
-        return tables(ran.json(), self._stanza, self._repo, time.time())
+        return ran
 
 
-def tables(document: Any, name: str, repo: int, now: float) -> Tables:
-    """The rows of a document of `info`. Raises Unavailable where it isn't one, or has nothing to say."""
+def tables(document: Any, name: str, repo: int, now: float, listed: Listed | None = None) -> Tables:
+    """The rows of a document of `info`; `listed` is the WAL of its newest cluster.
+
+    Raises Unavailable where it isn't one, or has nothing to say.
+    """
     try:
         stanza = next(one for one in document if one["name"] == name)
         status = _status(stanza, repo)
-        rows = [_row(one, now) for one in stanza["backup"] if _repo_of(one) == repo]
+        backups = [one for one in stanza["backup"] if _repo_of(one) == repo]
+        rows = [_row(one, now) for one in backups]
         encrypted = _encrypted(stanza, repo)
-        window = _window(stanza, repo, rows)
+        of = part(stanza, repo)
+        good = [
+            one
+            for one, each in zip(backups, rows, strict=True)
+            if each["state"] == State.GOOD.value and of is not None and int(one["database"]["id"]) == of.database
+        ]
+        span = {} if of is None else window(good, of, listed)
         held = bool(((stanza["status"].get("lock") or {}).get("backup") or {}).get("held"))
     except StopIteration:
         raise Unavailable(Reason.NOT_FOUND, "pgbackrest doesn't know the stanza") from None
@@ -79,7 +103,7 @@ def tables(document: Any, name: str, repo: int, now: float) -> Tables:
         raise Unavailable(reason, f"pgbackrest's status of the repository: {status}")
     if held:
         rows.append(row(None, None, state=State.UNFINISHED))
-    return {"main": rows, "place": [place(rows, status=status, encrypted=encrypted, **window)]}
+    return {"main": rows, "place": [place(rows, status=status, encrypted=encrypted, **span)]}
 
 
 def _status(stanza: Mapping[str, Any], repo: int) -> str:
@@ -115,27 +139,3 @@ def _encrypted(stanza: Mapping[str, Any], repo: int) -> bool | None:
     ciphers = [one.get("cipher") for one in stanza.get("repo", ()) if int(one["key"]) == repo]
     cipher = ciphers[0] if ciphers else stanza.get("cipher")
     return None if cipher in {None, "mixed"} else cipher != "none"
-
-
-def _window(stanza: Mapping[str, Any], repo: int, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """From the oldest good backup whose WAL is said to be there to the newest: `info` has no time of the newest WAL.
-
-    The first and last segment don't show what is missing in between: that stays unsaid.
-    """
-    ranges = [
-        (str(one["min"]), str(one["max"]))
-        for one in stanza.get("archive") or ()
-        if int(one["database"].get("repo-key", 1)) == repo and one.get("min") and one.get("max")
-    ]
-    backups = [one for one in stanza["backup"] if _repo_of(one) == repo]
-    times = [
-        each["at"]
-        for one, each in zip(backups, rows, strict=True)
-        if each["state"] == State.GOOD.value and _archived(one.get("archive") or {}, ranges)
-    ]
-    return {"since": min(times), "until": max(times)} if times else {}
-
-
-def _archived(needed: Mapping[str, Any], ranges: Sequence[tuple[str, str]]) -> bool:
-    first, last = str(needed.get("start") or ""), str(needed.get("stop") or "")
-    return bool(first and last) and any(low[8:] <= first[8:] and last[8:] <= high[8:] for low, high in ranges)
