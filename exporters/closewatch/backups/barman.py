@@ -151,7 +151,7 @@ def _window(
     if not good or any(one["state"] == State.UNREAD.value for one in rows):
         return {}  # the oldest may be among those that are not read yet
     if archived is None:
-        return {"since": min(one["at"] for one in good), "until": max(one["at"] for one in good)}
+        return {"since": min(one["at"] for one in good)}
     known = [(one["at"], about[one["id"]]) for one in good if one["id"] in about]
     bases = [wal.Base(one.first, one.last, at) for at, one in known if one.first and one.last]
     if len(bases) < len(good):

@@ -1,9 +1,9 @@
 """The Backup objects of a CloudNativePG cluster, and its recovery window.
 
-With the Barman Cloud plugin the window stands in its ObjectStore; without it, in the Cluster. A zero time is none. The
-window's end is when WAL archiving was last said to work, which is not known to the second: it is that of the newest
-backup. Rights: `get` on clusters, `list` on backups (postgresql.cnpg.io), and `list` on objectstores
-(barmancloud.cnpg.io) where the plugin is. Source: the types in CloudNativePG's and plugin-barman-cloud's api/v1.
+With the Barman Cloud plugin the window's begin stands in its ObjectStore; without it, in the Cluster. A zero time is
+none. When the last WAL was archived stands nowhere: the window's end is not known. Rights: `get` on clusters, `list` on
+backups (postgresql.cnpg.io), and `list` on objectstores (barmancloud.cnpg.io) where the plugin is. Source: the types in
+CloudNativePG's and plugin-barman-cloud's api/v1.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def tables(cluster: Any, backups: Sequence[Any], stores: Sequence[Any], name: st
     mine = understood("a Backup", lambda: [one for one in backups if one["spec"]["cluster"]["name"] == name])
     rows = understood("a Backup", lambda: [_row(one, now) for one in mine])
     first = understood("the recovery window", lambda: _first(mapping(cluster.get("status")), stores, name))
-    good = [one["at"] for one in rows if one["state"] == State.GOOD.value and one["type"] == Type.FULL.value]
-    window = {"since": first, "until": max(first, *good)} if first is not None and good else {}
+    good = any(one["state"] == State.GOOD.value and one["type"] == Type.FULL.value for one in rows)
+    window = {"since": first} if first is not None and good else {}
     status = understood("the Cluster", lambda: _archiving(mapping(cluster.get("status"))))
     return {"main": rows, "place": [place(rows, status=status, **window)]}
 

@@ -1,8 +1,8 @@
 """WAL-G's own account: `backup-list --detail --json`, and `wal-verify integrity` for the WAL.
 
 Listed is what is complete. A name with `_D_` is an increment. `wal-verify` asks a living server, or is told where to
-look; where it can't say, nothing is said of the WAL. It gives no times of segments: the window ends with the newest
-base backup. Rights: to list and read the storage. Source: the types in WAL-G's internal/databases/postgres.
+look; where it can't say, nothing is said of the WAL. It gives no times of segments: up to when one can go back is not
+known. Rights: to list and read the storage. Source: the types in WAL-G's internal/databases/postgres.
 """
 
 from __future__ import annotations
@@ -104,9 +104,8 @@ def _row(one: Mapping[str, Any], now: float) -> Mapping[str, Any]:
 def _window(good: Sequence[tuple[float, wal.Segment | None]], verified: Any) -> Mapping[str, Any]:
     if not good:
         return {}
-    newest = max(at for at, _ in good)
     if verified is None:
-        return {"since": min(at for at, _ in good), "until": newest}
+        return {"since": min(at for at, _ in good)}
     integrity = verified["integrity"]
     if integrity["status"] not in {"OK", "WARNING", "FAILURE"}:
         raise ValueError
@@ -117,5 +116,5 @@ def _window(good: Sequence[tuple[float, wal.Segment | None]], verified: Any) -> 
     ]
     last = max((end.number for _, end in holes if end is not None), default=-1)
     after = [at for at, start in good if start is not None and start.number > last]
-    window = {"since": min(after), "until": newest} if after else {}
+    window = {"since": min(after)} if after else {}
     return {**window, "missing": sum(count for count, _ in holes)}

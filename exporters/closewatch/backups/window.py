@@ -5,8 +5,9 @@
     closewatch_backup_wal_missing_segments 0
 
 Any moment between the two times can be restored, as far as the source can tell: where it shows each segment of WAL,
-without a hole; where it shows none, `missing_segments` is absent and the window ends with the newest base backup.
-Where segments show, it ends when the last one was archived; what a slow archiver holds back is newer.
+without a hole. It ends when the last segment was archived; what a slow archiver holds back is newer. Where no time of
+a segment is known (WAL-G, CloudNativePG, Barman without its folder of WAL), `until` is absent: the time of the newest
+base backup would look like an archive that stands still since then.
 
 Rights and cost: those of the listing (see `age`). Source: names of WAL segments, and what each tool says of its own.
 """
@@ -25,7 +26,7 @@ FROM = Gauge(
 )
 UNTIL = Gauge(
     "closewatch_backup_recoverable_until_timestamp_seconds",
-    "Newest moment to which the cluster can be brought back; absent where the source has no WAL.",
+    "Newest moment to which the cluster can be brought back; absent where the source shows no times of WAL.",
 )
 MISSING = Gauge(
     "closewatch_backup_wal_missing_segments",

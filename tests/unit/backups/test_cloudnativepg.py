@@ -38,13 +38,12 @@ def test_the_rows_of_this_cluster():
     assert looked()["place"][0]["status"] == "ok"
 
 
-def test_the_window_is_the_plugins_where_it_is_and_else_the_clusters():
-    newest = at("2026-11-21T02:05:00Z")  # of what holds WAL
-    assert window() == (at("2026-11-10T02:06:00Z"), newest)
-    assert window(objectstores=[]) == (at("2026-11-01T02:05:00Z"), newest)
+def test_the_begin_is_the_plugins_where_it_is_and_else_the_clusters():
+    assert window() == (at("2026-11-10T02:06:00Z"), None)
+    assert window(objectstores=[]) == (at("2026-11-01T02:05:00Z"), None)
     store = answer("cloudnativepg.json")["objectstores"]
     store[0]["status"]["serverRecoveryWindow"] = {"another": {"firstRecoverabilityPoint": "2026-11-02T00:00:00Z"}}
-    assert window(objectstores=store) == (at("2026-11-01T02:05:00Z"), newest)
+    assert window(objectstores=store) == (at("2026-11-01T02:05:00Z"), None)
 
 
 @pytest.mark.parametrize("zero", [None, "", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
