@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,9 @@ LARGEST = 64 * 1024 * 1024
 VERSIONS = {1, 2}
 MOST_FOLDERS = 400
 MOST_FILES = 400_000
+LONGEST_HISTORY = 65_536
+BARE = 24
+"""Length of a segment's name; a packed one's is longer."""
 _LAST_LINE = b'"Manifest-Checksum"'
 
 
@@ -46,7 +50,10 @@ class BaseBackups:
         known = {}
         for folder in self._folders():
             deadline.need()
-            at, size = _stamp(folder)
+            try:
+                at, size = _stamp(folder)
+            except FileNotFoundError:  # retention took it away since it was listed
+                continue
             before = self._known.get(folder.name)
             about = before[1] if before and before[0] == (at, size) else manifest(_read(folder), self._size)
             known[folder.name] = ((at, size), about)
@@ -75,14 +82,26 @@ class BaseBackups:
                     if len(names) >= MOST_FILES:
                         raise Unavailable(Reason.INVALID_ANSWER, f"more than {MOST_FILES:,} files in the WAL folder")
                     timeline = wal.history_of(one.name)
-                    if timeline is not None and one.name.endswith(".history"):
-                        histories[timeline] = Path(one.path).read_text("ascii", "replace")[:65536]
-                    names.append((one.name, one.stat(follow_symlinks=False).st_mtime))
-        except FileNotFoundError:  # the folder, or a file that a clean-up took away meanwhile
-            raise Unavailable(Reason.NOT_FOUND, "the folder with the WAL, or a file in it, went away") from None
+                    try:
+                        about = one.stat(follow_symlinks=False)
+                        if timeline is not None and one.name.endswith(".history"):
+                            histories[timeline] = _start_of(Path(one.path))
+                    except FileNotFoundError:  # a clean-up took it away since it was listed
+                        continue
+                    # What isn't packed has the size of a segment, unless it is still written, or was cut short.
+                    if stat.S_ISREG(about.st_mode) and (len(one.name) != BARE or about.st_size == self._size):
+                        names.append((one.name, about.st_mtime))
+        except FileNotFoundError:
+            raise Unavailable(Reason.NOT_FOUND, "the folder with the WAL is not there") from None
         except OSError:
             raise Unavailable(Reason.PERMISSION, "the folder with the WAL can't be read") from None
         return wal.archive(names, histories, self._size)
+
+
+def _start_of(path: Path) -> str:
+    """A history has a line for each timeline: what is longer is none."""
+    with path.open("rb") as file:
+        return file.read(LONGEST_HISTORY).decode("ascii", "replace")
 
 
 def _stamp(folder: Path) -> tuple[float, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -79,6 +80,42 @@ def test_a_segment_after_the_newest_ends_it(archiving: Archiving, watching: Watc
     assert facts.one(MISSING) == 1
     assert facts.one(UNTIL) == pytest.approx(times(archive)[after[0]])
     assert facts.one(FROM) == facts.one("backup_oldest_good_timestamp_seconds")
+
+
+def test_a_segment_that_was_cut_short_is_none(archiving: Archiving, watching: Watching, tmp_path: Path):
+    """Recovery stops at it. The newest may still be written: the window ends before it, and nothing is missing."""
+    after = [name for name in archiving.segments() if name > needed(archiving)[1]]
+    for cut, last, lost in ((after[-1], after[-2], 0), (after[1], after[0], 1)):
+        archive = archiving.copy_of_wal(tmp_path / cut)
+        (archive / cut).write_bytes((archive / cut).read_bytes()[:-512])
+        facts = watching(target(archiving.base, archive)).ask("base")
+        assert (facts.one(MISSING), facts.one(UNTIL)) == (lost, pytest.approx(times(archive)[last], abs=0.01))
+
+
+def test_what_is_removed_while_it_is_looked_at_is_gone_and_no_failure(
+    archiving: Archiving, watching: Watching, tmp_path: Path, monkeypatch
+):
+    """Retention removes a backup and old WAL between the listing and the look at each file."""
+    base, archive = copied(archiving, tmp_path, "plain", "tar"), archiving.copy_of_wal(tmp_path / "wal")
+    older = needed(archiving)[0]
+    listed = os.scandir
+
+    def then_removed(path: Any) -> Any:
+        if path not in {base, archive}:
+            return listed(path)
+        with listed(path) as entries:
+            found = list(entries)
+        if path == base:
+            shutil.rmtree(base / "plain")
+            return found
+        for name in [one.name for one in found if one.name <= older]:
+            (archive / name).unlink()
+        return contextlib.nullcontext(found)
+
+    monkeypatch.setattr("closewatch.backups.basebackup.os.scandir", then_removed)
+    facts = watching(target(base, archive)).ask("base")
+    assert (facts.up, facts.failing) == (True, {})
+    assert (facts.one("backup_kept", type="full"), facts.one(MISSING)) == (1, 0)
 
 
 def test_without_a_folder_of_wal_there_is_no_window(archiving: Archiving, watching: Watching):
