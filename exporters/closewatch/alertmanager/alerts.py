@@ -16,6 +16,8 @@ from closewatch.core.reasons import Reason, Unavailable
 
 LABELS = ("alertname", "severity", "domain", "tenant", "environment", "cell", "target")
 OBSERVED = ("closewatch_mode", "observe")
+AUDIENCES = frozenset({"platform", "service", "security", "executive"})
+"""What each alert of closewatch's rules has one of, and what the route to the records asks for."""
 SHOWN = 20
 """Alerts' names that metrics show, those that are longest so."""
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
@@ -25,13 +27,14 @@ _ALWAYS = dt.datetime(2200, 1, 1, tzinfo=dt.UTC).timestamp()
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A critical alert that an Alertmanager holds. `starts` in Unix seconds."""
+    """A critical alert that an Alertmanager holds. `starts` in Unix seconds; `ours` where it is of a rule of ours."""
 
     fingerprint: str
     labels: Mapping[str, str]
     starts: float
     state: str
     silenced_by: tuple[str, ...] = ()
+    ours: bool = True
 
     def document(self) -> dict[str, Any]:
         """What a record keeps of it."""
@@ -45,7 +48,8 @@ def firing(found: Iterable[Mapping[str, Any]], now: float) -> list[Alert]:
         try:
             labels, status, ends = one["labels"], one["status"], moment(one["endsAt"])
             silenced = tuple(silence_id(each) for each in status["silencedBy"])
-            alert = Alert(fingerprint(one["fingerprint"]), known(labels), started(one), str(status["state"]), silenced)
+            about, ours = known(labels), labels.get("audience") in AUDIENCES
+            alert = Alert(fingerprint(one["fingerprint"]), about, started(one), str(status["state"]), silenced, ours)
         except (KeyError, TypeError, ValueError):
             raise Unavailable(Reason.INVALID_ANSWER, "not an alert as the API describes it") from None
         if (ends is None or ends > now) and labels.get(OBSERVED[0]) != OBSERVED[1]:

@@ -4,8 +4,10 @@
 
 It fails (`critical_untold`) where an alert has been due to be told for longer than is allowed, and no recorded
 notification tells of it: it is neither silenced nor inhibited, and not merely tried out. It is due since it began, or
-since an earlier look found it hidden still. What was told once counts for as long as the alert fires, however many
-notifications come after it: each record carries that on.
+since an earlier look found it hidden still. What was told once counts for as long as the alert fires, silenced or not,
+however many notifications come after it: each record carries that on.
+
+Alerts of other people's rules are left out: their notifications need not come here.
 
 Not seen is who read it: a notification that Alertmanager sent is told. Cost: one answer each time.
 """
@@ -29,11 +31,14 @@ from closewatch.sources.alertmanager import Alertmanager
 
 NAME = "told"
 REASON = "critical_untold"
+SUPPRESSED = "suppressed"
 HISTORY = 12
-NOTIFICATIONS = 200
-"""Records of notifications that are looked through: those between two looks, and many more."""
+NOTIFICATIONS = 5_000
+"""Records of notifications that are looked through: those between two looks, with some for each of 1,000 tenants."""
 GAP = 3
 MOST = 500
+MOST_TOLD = 5_000
+"""What is not carried on is untold at the next look: so all, in few bytes each."""
 
 SINCE = Gauge(
     "closewatch_alertmanager_critical_untold_since_timestamp_seconds",
@@ -70,14 +75,14 @@ class Told:
         task.progress("ask", None)
         found = self._server.critical(task.deadline)
         now = time.time()
-        alerts = [one for one in firing(found, now) if one.state != "suppressed"]
+        alerts = [one for one in firing(found, now) if one.ours]
         sent = [(one.end, one.payload) for one in task.others.get(NOTIFICATION, ())]
         before = known(task.history, now - GAP * self._every)
         told, due = judge(alerts, mentions(sent, self._receivers), before, self._within)
         late = [one for one in due if now - (moment(one["sinceAt"]) or now) > self._within]
         payload = {
-            "firing": len(alerts),
-            "told": [{"fingerprint": one.fingerprint, "startsAt": written(one.starts)} for one in told[:MOST]],
+            "firing": sum(one.state != SUPPRESSED for one in alerts),
+            "told": [{"fingerprint": one.fingerprint, "startsAt": written(one.starts)} for one in told[:MOST_TOLD]],
             "due": due[:MOST],
             "untold": late[:MOST],
             "untold_total": len(late),
@@ -102,13 +107,18 @@ def known(history: Sequence[Record], after: float) -> Before:
 def judge(
     alerts: Iterable[Alert], sent: Mapping[str, Mention], before: Before, within: float
 ) -> tuple[list[Alert], list[dict[str, Any]]]:
-    """Who was told, and the alerts that are due, each since when, the longest first."""
+    """Who was told, and the alerts that are due, each since when, the longest first.
+
+    What is silenced or inhibited is not due, but stays told: Alertmanager does not tell it again when it comes out.
+    """
     told, due = [], []
     for alert in alerts:
         if _is_told(alert, sent.get(alert.fingerprint), within) or (
             before.told.get(alert.fingerprint, 0.0) >= alert.starts
         ):
             told.append(alert)
+            continue
+        if alert.state == SUPPRESSED:
             continue
         # Not among those that were due at the last look: it was silenced or inhibited then, or not there.
         at = max(alert.starts, before.due.get(alert.fingerprint, before.at or 0.0))

@@ -35,6 +35,7 @@ DOWN = {
 }  # fmt: skip
 CACHE = {**DOWN, "alertname": "RedisDown"}
 QUEUE = {**DOWN, "alertname": "OdooQueueStalled"}
+SENT = 'alertmanager_notifications_total{integration="webhook"'
 HIDING = [{"source_matchers": ['alertname="PostgresqlDown"'], "target_matchers": ['alertname="OdooQueueStalled"']}]
 
 
@@ -118,6 +119,59 @@ def test_what_is_sent_is_recorded_and_counts_as_told(configured, receive, store,
     # It ends: that is told, and kept, too.
     resolve(server, [DOWN])
     wait_until(lambda: store.newest(NOTIFICATIONS)[0].payload["status"] == "resolved", 40, "the end")
+
+
+def test_a_storm_is_kept_once_each_and_all_of_it_counts_as_told(configured, receive, store, sending):
+    """One fault that each tenant has, which no outage hides: more at once than the receiver has connections."""
+    port = free_port()
+    server = sending(port)
+    config = configured(server.url)
+    receive(config, port)
+    tenants = {f"t{number}" for number in range(600)}
+    post(server, [{**DOWN, "domain": "recoverability", "tenant": tenant} for tenant in tenants], starts=ago(20))
+
+    def kept() -> list[str]:
+        return [one["tenant"] for record in store.newest(NOTIFICATIONS, 9_999) for one in record.payload["alerts"]]
+
+    wait_until(lambda: set(kept()) == tenants, 90, "a notification for each tenant")
+    wait_until(lambda: _counted(server, SENT) >= len(tenants), 60, "the end of all attempts")
+    assert sorted(kept()) == sorted(tenants)
+    verdict = run(config, store, "told")
+    assert (verdict.result, len(verdict.payload["told"]), verdict.payload["due"]) == ("passed", 600, [])
+
+
+def test_alerts_of_others_that_do_not_come_here_are_not_judged(configured, receive, store, sending):
+    port = free_port()
+    server = sending(port)
+    config = configured(server.url)
+    receive(config, port)
+    others = {"alertname": "KubePodCrashLooping", "severity": "critical", "namespace": "shop"}
+    post(server, [DOWN, others, {**others, "audience": "dba"}], starts=ago(20))
+    recorded(store)
+    wait_until(lambda: len(server.alerts()) == 3, 30, "the alerts")
+    verdict = run(config, store, "told")
+    assert (verdict.result, verdict.payload["firing"]) == ("passed", 1)
+
+
+def test_what_was_told_before_a_silence_is_told_after_it(configured, receive, store, sending, monkeypatch):
+    monkeypatch.setattr("closewatch.alertmanager.told.NOTIFICATIONS", 1)
+    port = free_port()
+    server = sending(port)
+    config = configured(server.url)
+    receive(config, port)
+    post(server, [DOWN], starts=ago(20))
+    recorded(store)
+    assert run(config, store, "told").payload["told"]
+    name = silence(server, alertname="PostgresqlDown")
+    wait_until(lambda: any(one["status"]["silencedBy"] for one in server.alerts()), 30, "the silence")
+    verdict = run(config, store, "told")
+    assert (verdict.payload["firing"], len(verdict.payload["told"])) == (0, 1)
+    post(server, [CACHE | {"tenant": "bolt"}])
+    recorded(store, 2)  # what the check looks through holds the first no more
+    end_silence(server, name)
+    wait_until(lambda: not any(one["status"]["silencedBy"] for one in server.alerts()), 30, "its end")
+    verdict = run(config, store, "told")
+    assert (verdict.payload["notifications"], verdict.payload["firing"], verdict.payload["due"]) == (1, 2, [])
 
 
 def test_with_the_receiver_down_nobody_was_told_until_the_retry_arrives(configured, receive, store, sending):

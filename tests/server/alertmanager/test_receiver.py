@@ -95,13 +95,37 @@ def test_a_large_notification_is_taken_and_cut(configured, receive, store: Sqlit
 def test_many_at_once_are_all_recorded(configured, receive, store: SqliteStore):
     url = f"{receive(configured()).url}/notifications/main"
     got: list[int] = []
-    threads = [threading.Thread(target=lambda: got.append(status(url))) for _ in range(12)]
+
+    def send(number: int) -> None:
+        got.append(status(url, DOCUMENT | {"groupKey": f"{number}"}))
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
     assert got == [200] * 12
     assert [record.sequence for record in store.newest(NOTIFICATIONS, 20)] == list(range(12, 0, -1))
+
+
+def test_what_is_tried_again_is_kept_once_and_a_change_is_kept(configured, receive, store, monkeypatch):
+    url = f"{receive(configured()).url}/notifications/main"
+    changes = [{}, {}, {"status": "resolved"}, {"status": "resolved"}, {}]
+    assert [status(url, DOCUMENT | change) for change in changes] == [200] * 5
+    kept = [record.payload["status"] for record in store.newest(NOTIFICATIONS, 9)]
+    assert kept == ["firing", "resolved", "firing"]
+    monkeypatch.setattr("closewatch.receive.AGAIN", 0.0)  # later it is the reminder, and that is news
+    assert status(url) == 200
+    assert len(store.newest(NOTIFICATIONS, 9)) == 4
+
+
+def test_what_could_not_be_recorded_is_not_taken_for_recorded(configured, receive, store: SqliteStore):
+    url = f"{receive(configured()).url}/notifications/main"
+    lease = store.lease(NOTIFICATIONS, "another", 60)
+    assert status(url) == 503
+    store.release(lease)
+    assert status(url) == 200
+    assert len(store.newest(NOTIFICATIONS, 9)) == 1
 
 
 def test_who_does_not_log_in_records_nothing_however_much_it_sends(configured, store: SqliteStore, tmp_path: Path):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from closewatch.alertmanager import COLLECTORS, silences, status, told
-from closewatch.alertmanager.alerts import Alert, firing, moment, written
+from closewatch.alertmanager.alerts import AUDIENCES, Alert, firing, moment, written
 from closewatch.alertmanager.notification import Mention
 from closewatch.alertmanager.silences import Silence, carried, hide, read_silences
 from closewatch.alertmanager.told import Before, judge, known
@@ -16,6 +17,7 @@ from closewatch.core.reasons import Unavailable
 from closewatch.core.records import Record
 from closewatch.core.records.record import make, timestamp
 from closewatch.core.targets import Target
+from tests.alertmanager import shipped
 
 NOW = 1_795_840_000.0
 FINGERPRINT = "0123456789abcdef"
@@ -175,6 +177,20 @@ def test_what_was_told_once_stays_told_while_it_fires():
     before = Before({FINGERPRINT: NOW - 600}, {})
     assert names(judge([alert(NOW - 600)], {}, before, 900)[0]) == 1
     assert names(judge([alert(NOW - 500)], {}, before, 900)[1]) == 1  # another time
+
+
+def test_what_is_silenced_is_not_due_but_stays_told():
+    hidden = alert(NOW - 600, SILENCE)
+    assert judge([hidden], {}, Before({}, {}), 900) == ([], [])
+    assert judge([hidden], {}, Before({FINGERPRINT: NOW - 600}, {}), 900) == ([hidden], [])
+
+
+def test_ours_are_those_that_the_shipped_route_brings_here():
+    (route,) = shipped.load("records-fragment.yml")["route"]["routes"]
+    (audiences,) = re.findall(r'audience=~"([^"]*)"', " ".join(route["matchers"]))
+    assert set(audiences.split("|")) == AUDIENCES
+    given_ = [given(labels=LABELS | more) for more in ({}, {"audience": "dba"}, {"audience": "platform"})]
+    assert [one.ours for one in firing(given_, NOW)] == [False, False, True]
 
 
 def test_what_was_silenced_until_the_last_look_is_due_since_then():

@@ -29,7 +29,7 @@ def target(tmp_path: Path, **more: Any) -> Any:
 def test_the_example():
     main, staging = load(ROOT / "docs" / "examples" / "alertmanager.yml").targets
     assert [check.name for check in main.checks()] == ["silences", "told"]
-    assert main.checks()[1].reads == {"notification": 200}
+    assert main.checks()[1].reads == {"notification": 5_000}
     assert [check.name for check in staging.checks()] == ["silences"]
 
 
