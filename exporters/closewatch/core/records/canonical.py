@@ -5,7 +5,7 @@ Keys are sorted by their UTF-16 code units, there are no spaces, the text is UTF
 
 from __future__ import annotations
 
-import json
+from json.encoder import encode_basestring
 from typing import Any
 
 DEEPEST = 60
@@ -35,7 +35,9 @@ def _text(value: Any, place: str, depth: int) -> str:
         for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"{place}: a key of a record is text, not {type(key).__name__}")
-        keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+        # Only beyond the basic plane do code units of UTF-16 have another order than characters.
+        plain = all(map(str.isascii, value))
+        keys = sorted(value) if plain else sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
         inside = (f"{_string(key, place)}:{_text(value[key], f'{place}.{key}', depth + 1)}" for key in keys)
         return f"{{{','.join(inside)}}}"
     raise TypeError(f"{place}: {type(value).__name__} has no place in a record; amounts and times are text")
@@ -43,7 +45,8 @@ def _text(value: Any, place: str, depth: int) -> str:
 
 def _string(text: str, place: str) -> str:
     try:
-        text.encode()
+        if not text.isascii():
+            text.encode()
     except UnicodeEncodeError:
         raise ValueError(f"{place}: text with half a character (a lone surrogate) has no place in a record") from None
-    return json.dumps(text, ensure_ascii=False)
+    return encode_basestring(text)
