@@ -44,7 +44,11 @@ class Registry:
         # A scrape that is taken over asks the registry in use, not the one that made it, what is watched.
         self.in_use: list[Registry] = before.in_use if before else [self]
         self._listed: list[int] = []
-        self.records = RecordsReader(config.records)
+        if before is not None and before.records.settings == config.records:
+            self.records = before.records
+        else:  # what was shown from other records can't be taken over
+            self.records = RecordsReader(config.records)
+            self._before = {key: one for key, one in self._before.items() if not isinstance(one.source, Recorded)}
         for settings in sorted(config.targets, key=lambda one: one.belongs_to is not None):
             if isinstance(settings, OdooTarget):
                 self._explicit.setdefault(settings.server, set()).add(settings.database)
@@ -115,7 +119,7 @@ class Registry:
         for scrape in list(self.by_key.values()):
             if id(scrape) not in kept:
                 scrape.close()
-        if keep is None:
+        if keep is None or keep.records is not self.records:
             self.records.close()
 
     def _add(self, settings: TargetSettings) -> None:

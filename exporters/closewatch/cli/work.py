@@ -33,7 +33,8 @@ def work(
 ) -> None:
     """Run the scheduled checks of all targets when they are due, and keep what they find as records.
 
-    With --once it exits with 0 where the check passed, 1 where it failed, 2 where that is not known.
+    A hang-up (SIGHUP) takes the configuration up again. With --once it exits with 0 where the check passed, 1 where it
+    failed, 2 where that is not known.
     """
     from closewatch.core import log
     from closewatch.work import Schedule
@@ -48,14 +49,17 @@ def work(
     # Waited for, not handled: a handler would run between any two lines of the main thread. Threads inherit the mask.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     store = opened(settings, read_only=False)
-    Schedule(settings, store, jobs).run(_signalled)
+    schedule = Schedule(settings, store, jobs)
+
+    def wait(seconds: float) -> bool:
+        got = signal.sigtimedwait(SIGNALS, seconds)
+        if got is not None and got.si_signo == signal.SIGHUP:
+            schedule.reload()
+            return False
+        return got is not None
+
+    schedule.run(wait)
     store.close()
-
-
-def _signalled(seconds: float) -> bool:
-    """Wait; True where the program is to end. A hang-up is no reason: the configuration is taken up by a restart."""
-    got = signal.sigtimedwait(SIGNALS, seconds)
-    return got is not None and got.si_signo != signal.SIGHUP
 
 
 def restore_test(

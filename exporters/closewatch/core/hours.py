@@ -46,6 +46,11 @@ class Hours:
         """Hours from their text. Raises ValueError that says what is allowed."""
         return _parse(text, timezone)
 
+    @property
+    def shortest(self) -> float:
+        """Seconds of the shortest span."""
+        return 60.0 * min((span.end - span.start) % _DAY_MINUTES or _DAY_MINUTES for span in self.spans)
+
     def active(self, now: dt.datetime) -> bool:
         """Whether this moment lies within the hours. Raises ValueError for a time without a time zone."""
         if now.tzinfo is None:

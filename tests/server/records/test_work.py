@@ -128,10 +128,33 @@ def test_a_record_that_can_not_be_written_is_no_result(config: Config, store: Sq
     assert store.newest(CHAIN) == []
 
 
-def test_a_payload_with_a_float_is_a_fault_that_is_told(config: Config, store: SqliteStore):
-    with pytest.raises(TypeError, match="float has no place in a record"):
-        Worker(config, store).run(job(lambda _: Verdict(Result.PASSED, {"a": 0.1})))
-    assert store.newest(CHAIN) == []
+@pytest.mark.parametrize("payload", [{"a": 0.1}, {"a": b"x"}, {"a": 2**60}, {1: "a"}, {"a": "\ud800"}])
+def test_a_payload_of_which_no_record_can_be_made_is_a_fault_that_is_recorded(config: Config, store, payload):
+    record = Worker(config, store).run(job(lambda _: Verdict(Result.PASSED, payload)))
+    assert (record.result, record.reason, record.payload) == ("unknown", "error", {})
+    assert Worker(config, store).run(job(lambda _: Verdict(Result.PASSED, {}))).sequence == 2
+
+
+def test_a_check_that_outlives_its_limit_is_told_to_stop_and_its_lease_ends(
+    config: Config, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("closewatch.work.worker.GRACE", 0.1)
+    monkeypatch.setattr("closewatch.work.worker.LEASE", 1.0)
+    later: list[str] = []
+
+    def run(task: Task) -> Verdict:  # it looks at no clock, as a library that hangs
+        assert task.stop.wait(30)
+        until = time.monotonic() + 30
+        while not later and time.monotonic() < until:
+            if Worker(config, store, "other").run(job(lambda _: Verdict(Result.PASSED, {}))):
+                later.append("another took over")
+            time.sleep(0.05)
+        return Verdict(Result.PASSED, {})
+
+    with pytest.raises(StoreError, match="another worker took over"):
+        Worker(config, store).run(job(run, limit=0.2))
+    assert later
+    assert [record.header["actor"] for record in store.newest(CHAIN, 9)] == ["other"]
 
 
 def test_the_schedule_runs_what_is_due_once(config: Config, store: SqliteStore):

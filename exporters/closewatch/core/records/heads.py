@@ -14,13 +14,20 @@ from typing import Any
 
 from closewatch.core.records.canonical import canonical
 from closewatch.core.records.record import FIRST, Chain, digest
-from closewatch.core.records.store import Store
+from closewatch.core.records.store import Store, StoreError
 
 SCHEMA = 1
 
 
 class KeyProblem(Exception):
     """A key that can't be used, in our own words."""
+
+
+def _need_package() -> None:
+    try:
+        import cryptography.hazmat.primitives.asymmetric.ed25519  # noqa: F401, PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise KeyProblem("needs the package cryptography; install it: pip install 'closewatch[records]'") from None
 
 
 def document(store: Store, day: str, signed: str) -> str:
@@ -36,18 +43,30 @@ def document(store: Store, day: str, signed: str) -> str:
 
 
 def sign_due(store: Store, key: str, now: dt.datetime) -> str | None:
-    """Sign for the day that has ended (UTC), once. Gives the day; None where that was done. Raises KeyProblem."""
+    """Sign for the day that has ended (UTC), once. Gives the day; None where that was done. Raises KeyProblem, StoreError."""
     day = (now.astimezone(dt.UTC) - dt.timedelta(days=1)).date().isoformat()
     newest = store.newest_head()
-    if newest is not None and json.loads(newest[0])["day"] >= day:
+    if newest is not None and (last := json.loads(newest[0])["day"]) >= day:
+        if last > now.astimezone(dt.UTC).date().isoformat():
+            raise StoreError(
+                f"{last} is signed already, and lies ahead: a clock was wrong; nothing is signed until then"
+            )
         return None
     text = document(store, day, now.astimezone(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
-    store.keep_head(day, text, sign(text, key))
+    signature = sign(text, key)
+    try:
+        store.keep_head(day, text, signature)
+    except StoreError:
+        newest = store.newest_head()
+        if newest is None or json.loads(newest[0])["day"] < day:
+            raise
+        return None  # another worker was faster
     return day
 
 
 def sign(text: str, key: str) -> str:
     """The signature in Base64. `key` is a private key in PEM. Raises KeyProblem."""
+    _need_package()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - an extra
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
 
@@ -62,6 +81,7 @@ def sign(text: str, key: str) -> str:
 
 def signed_by(text: str, signature: str, public_key: str) -> bool:
     """Whether the holder of the key signed the text. Raises KeyProblem."""
+    _need_package()
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - an extra
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
@@ -80,7 +100,8 @@ def signed_by(text: str, signature: str, public_key: str) -> bool:
 
 
 def new_key() -> tuple[str, str]:
-    """A new pair: private and public key in PEM."""
+    """A new pair: private and public key in PEM. Raises KeyProblem."""
+    _need_package()
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - an extra
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
 

@@ -65,6 +65,14 @@ def test_starts_are_spread_and_the_same_each_day():
     assert is_due(one, newest, opens + one.offset + 1)
 
 
+@pytest.mark.parametrize("window", ["Mon-Sun 22:00-22:30", "Sat 02:00-02:10", "Mon-Sun 23:50-00:10, Sun 04:00-05:00"])
+def test_in_a_window_however_short_everybody_gets_a_turn(window):
+    minutes = [at("28T00:00") + 60 * number for number in range(2 * 1440)]  # a Saturday and a Sunday
+    for number in range(100):
+        one = job(f"acme{number}", window=window)
+        assert any(is_due(one, ran(at("20T22:00")), minute) for minute in minutes)
+
+
 def test_a_window_in_another_zone():
     of_night = job(window="Mon-Sun 02:00-04:00", timezone="America/New_York")
     assert is_due(of_night, None, at("28T07:30"))
