@@ -44,10 +44,9 @@ class Registry:
         # A scrape that is taken over asks the registry in use, not the one that made it, what is watched.
         self.in_use: list[Registry] = before.in_use if before else [self]
         self._listed: list[int] = []
-        if before is not None and before.records.settings == config.records:
-            self.records = before.records
-        else:  # what was shown from other records can't be taken over
-            self.records = RecordsReader(config.records)
+        same = before is not None and before.records.settings == config.records
+        self.records: RecordsReader = before.records if before and same else RecordsReader(config.records)
+        if not same:  # what was shown from other records can't be taken over
             self._before = {key: one for key, one in self._before.items() if not isinstance(one.source, Recorded)}
         for settings in sorted(config.targets, key=lambda one: one.belongs_to is not None):
             if isinstance(settings, OdooTarget):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -15,6 +17,7 @@ from closewatch.core.labels import clean
 from closewatch.core.problems import printable
 from closewatch.core.records import Chain, Record, Store, StoreError
 
+T = TypeVar("T")
 app = typer.Typer(help="The records of scheduled checks: what was found, and that nobody changed it.")
 StoreFile = Annotated[Path | None, typer.Option("--store", help="The file with the records, instead of --config.")]
 MaybeConfig = Annotated[
@@ -29,10 +32,15 @@ def verify(
     public_key: Annotated[
         Path | None, typer.Option("--public-key", help="Also check the signed heads by this key (PEM).")
     ] = None,
+    heads: Annotated[
+        Path | None, typer.Option("--heads", help="The folder of a copy: check by these heads, not by the store's own.")
+    ] = None,
 ) -> None:
     """Check every chain from its first record to its last. Exits with 1 at any fault; needs no running closewatch."""
     from closewatch.core.records.verify import faults
 
+    if heads is not None and public_key is None:
+        fail("--heads needs --public-key: without it nobody knows who signed them")
     found = _store(config, store)
     bad, records = 0, 0
     try:
@@ -45,7 +53,7 @@ def verify(
             state = "whole" if not wrong else f"BROKEN at record {wrong[0].sequence}: {wrong[0].words}"
             typer.echo(f"{_plain(str(chain))}: {counted.count} records: {state}")
         if public_key is not None:
-            bad += _heads(found, public_key)
+            bad += _heads(found, public_key, heads)
     except StoreError as error:
         fail(str(error))
     typer.echo(f"{len(chains)} chains, {records} records: " + ("all whole" if not bad else "NOT as they were written"))
@@ -53,19 +61,24 @@ def verify(
         raise typer.Exit(1)
 
 
-def _heads(store: Store, public_key: Path) -> int:
+def _heads(store: Store, public_key: Path, copy: Path | None) -> int:
+    from closewatch.core.records.copies import CopyError, in_folder
     from closewatch.core.records.heads import KeyProblem, faults
 
     try:
         key = public_key.read_text(encoding="ascii")
-        wrong = list(faults(store, key))
+        days = store.heads() if copy is None else in_folder(copy)
+        wrong = list(faults(store, key, days if copy is not None else ()))
+    except CopyError as error:
+        fail(f"--heads {copy}: {error}")
     except OSError as error:
         fail(f"--public-key {public_key}: {error.strerror or error}")
     except (UnicodeError, KeyProblem) as error:
         fail(f"--public-key {public_key}: {error if isinstance(error, KeyProblem) else 'is no PEM'}")
     for words in wrong:
         typer.echo(f"signed heads: {_plain(words)}")
-    typer.echo(f"signed heads: {len(store.heads())} days" + ("" if wrong else ", all good"))
+    where = "" if copy is None else " in the copy"
+    typer.echo(f"signed heads: {len(days)} days{where}" + ("" if wrong else ", all good"))
     return len(wrong)
 
 
@@ -73,10 +86,18 @@ def _heads(store: Store, public_key: Path) -> int:
 def list_chains(config: MaybeConfig = None, store: StoreFile = None) -> None:
     """One line a chain: its newest record."""
     found = _store(config, store)
-    for chain in found.chains():
-        newest = found.newest(chain)[0]
+    unreadable = False
+    for chain in _answer(found.chains):
+        try:
+            newest = found.newest(chain)[0]
+        except StoreError as error:
+            typer.echo(_plain(str(error)))
+            unreadable = True
+            continue
         reason = f" ({newest.reason})" if newest.reason else ""
         typer.echo(_plain(f"{newest.header['end']}  {newest.result:<8} {chain}  #{newest.sequence}{reason}"))
+    if unreadable:
+        raise typer.Exit(1)
 
 
 @app.command("show")
@@ -89,14 +110,10 @@ def show(
 ) -> None:
     """A record as JSON: its header and what was found."""
     found = _store(config, store)
-    chains = [chain for chain in found.chains() if (chain.check, chain.target) == (check, target)]
+    chains = [chain for chain in _answer(found.chains) if (chain.check, chain.target) == (check, target)]
     records: list[Record] = []
     for chain in chains:
-        records += (
-            list(found.newest(chain))
-            if sequence is None
-            else [one for one in found.records(chain) if one.sequence == sequence]
-        )
+        records += _answer(partial(_of, found, chain, sequence))
     if not records:
         fail(f"no such record: {check} {target}" + (f" {sequence}" if sequence is not None else ""))
     for record in records:
@@ -114,12 +131,14 @@ def sign(config: ConfigOption) -> None:
     found = opened(settings, read_only=False)
     if settings.records is None or settings.records.signing_key is None:
         fail(f"{config}: records: signing_key: is missing; `closewatch records key FILE` makes one")
-    before = len(found.heads())
-    housekeeping(settings, found, dt.datetime.now(dt.UTC).timestamp())
-    days = len(found.heads())
+    before = len(_answer(found.heads))
+    failed = housekeeping(settings, found, dt.datetime.now(dt.UTC).timestamp())
+    days = len(_answer(found.heads))
     typer.echo(f"{days} days are signed" + ("" if days > before else "; there was nothing new to sign"))
-    for name, day in found.copies().items():
+    for name, day in _answer(found.copies).items():
         typer.echo(f"copy {name}: up to {day}")
+    if failed:
+        fail("\n".join(failed))
 
 
 @app.command("key")
@@ -127,17 +146,33 @@ def key(
     file: Annotated[Path, typer.Argument(help="Where the private key is written; FILE.pub gets the public one.")],
 ) -> None:
     """Make a pair of keys for signing. The public key goes to whoever verifies; the private one stays here."""
-    from closewatch.core.records.heads import new_key
+    from closewatch.core.records.heads import KeyProblem, new_key
 
-    private, public = new_key()
     try:
+        private, public = new_key()
         with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as handle:
             handle.write(private)
         public_file = file.with_name(f"{file.name}.pub")
         public_file.write_text(public, encoding="ascii")
     except OSError as error:
         fail(f"{file}: {error.strerror or error}")
+    except KeyProblem as error:
+        fail(f"{error}")
     typer.echo(f"private key: {file}\npublic key:  {public_file}")
+
+
+def _of(store: Store, chain: Chain, sequence: int | None) -> Sequence[Record]:
+    if sequence is None:
+        return store.newest(chain)
+    return [one for one in store.records(chain) if one.whole and one.sequence == sequence]
+
+
+def _answer(ask: Callable[[], T]) -> T:
+    """What the store says; leaves where it can't be read."""
+    try:
+        return ask()
+    except StoreError as error:
+        fail(_plain(str(error)))
 
 
 class _Counted:

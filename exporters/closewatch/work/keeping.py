@@ -17,35 +17,40 @@ log = structlog.get_logger(__name__)
 MONTH = 30.44 * 86_400
 
 
-def housekeeping(config: Config, store: Store, now: float) -> None:
-    """Sign, copy, and forget what has expired. What fails is logged; the rest is done all the same."""
-    keep_heads(config, store, now)
-    expire(config, store, now)
+def housekeeping(config: Config, store: Store, now: float) -> list[str]:
+    """Sign, copy, and forget what has expired. What fails is logged and given in words; the rest is done."""
+    return [*keep_heads(config, store, now), *expire(config, store, now)]
 
 
-def keep_heads(config: Config, store: Store, now: float) -> None:
+def keep_heads(config: Config, store: Store, now: float) -> list[str]:
     """Sign the day that has ended, and bring the copies up to date."""
-    settings = config.records
+    settings, failed = config.records, []
     if settings is None:
-        return
+        return []
     try:
         if settings.signing_key is not None:
             sign_due(store, settings.signing_key.read(), dt.datetime.fromtimestamp(now, dt.UTC))
     except (StoreError, SecretError, KeyProblem) as error:
+        failed.append(f"signing_key: {error}" if not isinstance(error, StoreError) else str(error))
         log.error("heads_not_signed", why=str(error))  # noqa: TRY400 - in our own words
     try:
         for name, why in bring_up_to_date(store, {copy.name: copy.make() for copy in settings.copies}).items():
+            failed.append(f"copy {name}: {why}")
             log.error("heads_not_copied", copy=name, why=why)
     except StoreError as error:
+        failed.append(str(error))
         log.error("heads_not_copied", why=str(error))  # noqa: TRY400 - in our own words
+    return failed
 
 
-def expire(config: Config, store: Store, now: float) -> None:
+def expire(config: Config, store: Store, now: float) -> list[str]:
     """Forget the payloads that are older than they are to be kept."""
     if config.records is None:
-        return
+        return []
     try:
         if gone := store.expire(now - config.records.keep_months * MONTH):
             log.info("payloads_expired", records=gone)
     except StoreError as error:
         log.error("payloads_not_expired", why=str(error))  # noqa: TRY400 - in our own words
+        return [str(error)]
+    return []

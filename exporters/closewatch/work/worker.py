@@ -130,7 +130,6 @@ def _verdict(job: Job, task: Task) -> Verdict:
     try:
         verdict = job.check.run(task)
         canonical(dict(verdict.payload))
-        return verdict
     except Cancelled:
         return Verdict(Result.UNKNOWN, {}, "cancelled")
     except Unavailable as failure:
@@ -139,6 +138,7 @@ def _verdict(job: Job, task: Task) -> Verdict:
     except Exception:
         log.exception("check_failed", check=job.check.name, target=str(job.target))
         return Verdict(Result.UNKNOWN, {}, Reason.ERROR.value)
+    return verdict
 
 
 def account() -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import socket
 import sqlite3
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from closewatch.core.records import Chain
-from closewatch.core.records.copies import bring_up_to_date, to_folder, to_syslog
+from closewatch.core.records import Chain, StoreError
+from closewatch.core.records.copies import CopyError, bring_up_to_date, in_folder, to_folder, to_syslog
 from closewatch.core.records.heads import KeyProblem, faults, new_key, sign_due
 from closewatch.core.records.record import timestamp
 from closewatch.core.records.sqlite import SqliteStore
@@ -59,7 +60,7 @@ def test_another_key(store: SqliteStore):
 def _forged(store: SqliteStore, *statements: str) -> list[str]:
     """What is said after somebody with the file in hand has done this."""
     other = sqlite3.connect(store.path)
-    for trigger in ("record_stays", "header_stays"):
+    for (trigger,) in other.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         other.execute(f"DROP TRIGGER {trigger}")
     for statement in statements:
         other.execute(statement)
@@ -81,6 +82,83 @@ def test_the_newest_record_removed(store: SqliteStore):
 def test_a_day_removed(store: SqliteStore):
     wrong = _forged(store, "DELETE FROM head WHERE day = '2026-11-01'")
     assert wrong == ["the heads of 2026-11-02 do not follow those of the day before: some were removed or put in"]
+
+
+FOREIGN = ["x", "[]", '{"day":1}', '{"chains":[3],"day":"2026-11-02","previous":""}', "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", FOREIGN, ids=["no JSON", "a list", "parts", "other chains", "deep"])
+def test_a_document_of_another_form(store: SqliteStore, text: str):
+    assert "a document of signed heads has another form" in _forged(
+        store, f"UPDATE head SET document = '{text}' WHERE day = '2026-11-01'"
+    )
+
+
+def copied(store: SqliteStore, folder: Path) -> list[tuple[str, str]]:
+    folder.mkdir()
+    assert bring_up_to_date(store, {"worm": to_folder(folder)}) == {}
+    return in_folder(folder)
+
+
+def test_the_copy_is_what_counts(store: SqliteStore, tmp_path: Path):
+    copy = copied(store, tmp_path / "worm")
+    assert list(faults(store, PUBLIC, copy)) == []
+    # Whoever has the file takes the newest record away, and the heads that tell of it: in the store all is well then.
+    assert (
+        _forged(
+            store,
+            "DELETE FROM record WHERE sequence = 3",
+            "DELETE FROM head WHERE day = '2026-11-02'",
+        )
+        == []
+    )
+    assert list(faults(store, PUBLIC, copy)) == [
+        "the heads of 2026-11-02 are in the copy, and in the store they are gone, or are others",
+        "restore of restores acme: record 3 of the heads of 2026-11-02 is gone, or is another",
+        "restore of restores globex: record 3 of the heads of 2026-11-02 is gone, or is another",
+    ]
+
+
+def test_a_copy_that_lacks_a_day_or_a_signature(store: SqliteStore, tmp_path: Path):
+    copied(store, tmp_path / "worm")
+    (tmp_path / "worm" / "2026-11-01.json").unlink()
+    (tmp_path / "worm" / "2026-10-31.sig").unlink()
+    wrong = list(faults(store, PUBLIC, in_folder(tmp_path / "worm")))
+    assert "the heads of 2026-10-31 were not signed by this key, or were changed" in wrong
+    assert "the heads of 2026-11-02 do not follow those of the day before: some were removed or put in" in wrong
+    with pytest.raises(CopyError, match="there are no signed heads"):
+        in_folder(tmp_path)
+    (tmp_path / "worm" / "2026-11-02.json").write_bytes(b"\xff")
+    with pytest.raises(CopyError, match=r"2026-11-02\.json is no text"):
+        in_folder(tmp_path / "worm")
+
+
+def test_two_workers_sign_a_day_once(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
+    other, first = SqliteStore(store.path), SqliteStore.keep_head
+
+    def late(store: SqliteStore, *head: str) -> None:
+        first(other, *head)
+        first(store, *head)
+
+    monkeypatch.setattr(SqliteStore, "keep_head", late)
+    assert sign_due(store, PRIVATE, day(4)) is None  # the other was faster, and nothing is wrong
+    assert list(faults(store, PUBLIC)) == []
+    assert len(store.heads()) == 4
+    other.close()
+
+
+def test_a_clock_that_was_ahead_is_said(store: SqliteStore):
+    assert sign_due(store, PRIVATE, day(30)) == "2026-11-29"
+    with pytest.raises(StoreError, match="2026-11-29 is signed already, and lies ahead"):
+        sign_due(store, PRIVATE, day(4))
+
+
+def test_without_its_package_nothing_is_signed_and_that_is_said(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "cryptography"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(KeyProblem, match=r"pip install 'closewatch\[records\]'"):
+        sign_due(store, PRIVATE, day(4))
 
 
 def test_a_document_changed(store: SqliteStore):

@@ -1,4 +1,4 @@
-"""The schedule at work: what waits when it is told to end, what is tried again, what a hang-up and a hung copy change."""
+"""The schedule at work: what waits when it is told to end, what is tried again, a hang-up, a copy that hangs."""
 
 from __future__ import annotations
 

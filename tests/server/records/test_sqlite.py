@@ -90,9 +90,33 @@ def test_payloads_expire_and_headers_stay(store: SqliteStore):
 def test_the_file_itself_refuses_to_forget(store: SqliteStore):
     add(store, 0.0)
     other = sqlite3.connect(store.path)
-    for statement in ("DELETE FROM record", "UPDATE record SET header = '{}'", "UPDATE record SET sequence = 9"):
+    store.keep_head("2026-11-27", "{}", "")
+    for statement in (
+        "DELETE FROM record", "UPDATE record SET header = '{}'", "UPDATE record SET sequence = 9",
+        "UPDATE record SET payload = '{}'", "DELETE FROM head", "UPDATE head SET document = ''",
+    ):  # fmt: skip
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             other.execute(statement)
+    with pytest.raises(sqlite3.OperationalError, match="cannot UPDATE generated column"):
+        other.execute("UPDATE record SET result = 'passed'")
+    other.close()
+
+
+def test_a_record_that_somebody_made_unreadable_is_said_by_name(store: SqliteStore):
+    add(store, 0.0)
+    other = sqlite3.connect(store.path)
+    for (trigger,) in other.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        other.execute(f"DROP TRIGGER {trigger}")
+    good = store.newest(CHAIN)[0].header_text
+    for bad in ('{"end":"","result":"passed"}', good.replace('"sequence":1', '"sequence":"1x"')):
+        other.execute("UPDATE record SET header = ?", (bad,))
+        other.commit()
+        with pytest.raises(StoreError, match=r"restore of restores acme: a record was changed .* can't be read"):
+            store.newest(CHAIN)
+    other.execute("UPDATE record SET header = ?, payload = '[]'", (good,))
+    other.commit()
+    with pytest.raises(StoreError, match="a record was changed"):
+        store.newest_passed(CHAIN)
     other.close()
 
 

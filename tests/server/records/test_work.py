@@ -221,6 +221,7 @@ def test_verify_says_what_was_changed(config: Config):
 
     command(config, "work", str(config.path), "--once", "restore", "acme")
     other = sqlite3.connect(config.records.path)
+    other.execute("DROP TRIGGER payload_only_goes")
     other.execute("UPDATE record SET payload = '{}'")
     other.commit()
     other.close()
@@ -270,6 +271,12 @@ def test_signing_by_hand(config: Config, tmp_path: Path):
     arguments = ("records", "verify", "--config", str(config.path), "--public-key", f"{key}.pub")
     done = command(config, *arguments)
     assert (done.returncode, "signed heads: 1 days, all good" in done.stdout) == (0, True)
+    done = command(config, *arguments, "--heads", str(tmp_path / "worm"))
+    assert (done.returncode, "signed heads: 1 days in the copy, all good" in done.stdout) == (0, True)
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        done = command(config, *arguments, "--heads", str(folder))
+        assert done.returncode == 1
+        assert "there are no signed heads" in done.stderr
     registry = Registry(load(config.path))
     facts = Facts(list(registry.records.samples()))
     assert facts.one("records_heads_signed_timestamp_seconds") > time.time() - 2 * 86_400

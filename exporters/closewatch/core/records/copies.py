@@ -18,6 +18,7 @@ from closewatch.core.records.record import digest
 from closewatch.core.records.store import Store
 
 SECONDS = 10.0
+LARGEST = 64 * 1024 * 1024
 FACILITY_AUDIT_NOTICE = 13 * 8 + 5
 Copy = Callable[[str, str, str], None]
 """Takes day, document, signature. Raises OSError, or CopyError."""
@@ -32,10 +33,8 @@ def bring_up_to_date(store: Store, copies: Mapping[str, Copy]) -> dict[str, str]
     failed = {}
     reached = store.copies()
     for name, copy in copies.items():
-        for document, signature in store.heads():
+        for document, signature in store.heads(reached.get(name, "")):
             day = str(json.loads(document)["day"])
-            if day <= reached.get(name, ""):
-                continue
             try:
                 copy(day, document, signature)
             except (OSError, CopyError) as error:
@@ -43,6 +42,25 @@ def bring_up_to_date(store: Store, copies: Mapping[str, Copy]) -> dict[str, str]
                 break
             store.copied(name, day)
     return failed
+
+
+def in_folder(folder: Path) -> list[tuple[str, str]]:
+    """The signed heads of a copy in a folder, as `to_folder` left them, the oldest first. Raises CopyError."""
+    found = []
+    try:
+        for path in sorted(folder.glob("????-??-??.json")):
+            signature = path.with_suffix(".sig")
+            if path.stat().st_size > LARGEST:
+                raise CopyError(f"{path.name} is too large for signed heads")
+            text = signature.read_text(encoding="utf-8").strip() if signature.exists() else ""
+            found.append((path.read_text(encoding="utf-8"), text))
+    except OSError as error:
+        raise CopyError(error.strerror or type(error).__name__) from None
+    except UnicodeError:
+        raise CopyError(f"{path.name} is no text") from None
+    if not found:
+        raise CopyError("there are no signed heads (DAY.json and DAY.sig)")
+    return found
 
 
 def to_folder(folder: Path) -> Copy:

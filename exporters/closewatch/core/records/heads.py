@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from closewatch.core.records.canonical import canonical
 from closewatch.core.records.record import FIRST, Chain, digest
@@ -43,7 +43,7 @@ def document(store: Store, day: str, signed: str) -> str:
 
 
 def sign_due(store: Store, key: str, now: dt.datetime) -> str | None:
-    """Sign for the day that has ended (UTC), once. Gives the day; None where that was done. Raises KeyProblem, StoreError."""
+    """Sign for the day that has ended (UTC), once. Gives the day, or None. Raises KeyProblem, StoreError."""
     day = (now.astimezone(dt.UTC) - dt.timedelta(days=1)).date().isoformat()
     newest = store.newest_head()
     if newest is not None and (last := json.loads(newest[0])["day"]) >= day:
@@ -113,27 +113,51 @@ def new_key() -> tuple[str, str]:
     return private.decode(), public.decode()
 
 
-def faults(store: Store, public_key: str) -> Iterator[str]:
-    """What is wrong with the signed heads, or with the chains that they name; nothing where all is well."""
+def faults(store: Store, public_key: str, copied: Sequence[tuple[str, str]] = ()) -> Iterator[str]:
+    """What is wrong with the signed heads, or with the chains that they name; nothing where all is well.
+
+    `copied` are the heads as they are elsewhere: then these count, and the store's have to be the same.
+    """
+    kept = store.heads()
     previous, last = FIRST, ""
     hashes: dict[Chain, dict[int, str]] = {}
-    for text, signature in store.heads():
-        try:
-            heads: Mapping[str, Any] = json.loads(text)
-            day, before, chains = str(heads["day"]), heads["previous"], list(heads["chains"])
-        except (ValueError, KeyError, TypeError):
+    for text, signature in copied or kept:
+        heads = _parsed(text)
+        if heads is None:
             yield "a document of signed heads has another form"
             continue
         if not signed_by(text, signature, public_key):
-            yield f"the heads of {day} were not signed by this key, or were changed"
-        if before != previous:
-            yield f"the heads of {day} do not follow those of the day before: some were removed or put in"
-        if day <= last:
-            yield f"the heads of {day} are older than those before them"
-        previous, last = digest(text), day
-        for one in chains:
-            chain = Chain(one["check"], one["kind"], one["target"])
+            yield f"the heads of {heads.day} were not signed by this key, or were changed"
+        if heads.previous != previous:
+            yield f"the heads of {heads.day} do not follow those of the day before: some were removed or put in"
+        if heads.day <= last:
+            yield f"the heads of {heads.day} are older than those before them"
+        if copied and (text, signature) not in kept:
+            yield f"the heads of {heads.day} are in the copy, and in the store they are gone, or are others"
+        previous, last = digest(text), heads.day
+        for chain, sequence, hash_ in heads.ends:
             if chain not in hashes:
-                hashes[chain] = {record.sequence: record.hash for record in store.records(chain)}
-            if hashes[chain].get(one["sequence"]) != one["hash"]:
-                yield f"{chain}: record {one['sequence']} of the heads of {day} is gone, or is another"
+                hashes[chain] = {record.sequence: record.hash for record in store.records(chain) if record.whole}
+            if hashes[chain].get(sequence) != hash_:
+                yield f"{chain}: record {sequence} of the heads of {heads.day} is gone, or is another"
+
+
+@dataclass(frozen=True, slots=True)
+class _Heads:
+    """One day's document."""
+
+    day: str
+    previous: str
+    ends: Sequence[tuple[Chain, int, str]]
+
+
+def _parsed(text: str) -> _Heads | None:
+    try:
+        heads = json.loads(text)
+        ends = [
+            (Chain(str(one["check"]), str(one["kind"]), str(one["target"])), int(one["sequence"]), str(one["hash"]))
+            for one in heads["chains"]
+        ]
+        return _Heads(str(heads["day"]), str(heads["previous"]), ends)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None

@@ -50,6 +50,15 @@ class Record:
         return found
 
     @property
+    def whole(self) -> bool:
+        """Whether it can be read at all: whoever holds the store may have put in anything."""
+        try:
+            types = (self.sequence > 0, isinstance(self.header["result"], str), isinstance(self.payload, dict))
+            return all(types) and self.start <= float("inf") and self.end <= float("inf")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return False
+
+    @property
     def hash(self) -> str:
         """What the next record names."""
         return digest(self.header_text)

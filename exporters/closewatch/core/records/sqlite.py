@@ -16,18 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from closewatch.core.records.record import Chain, Record, make, timestamp
-from closewatch.core.records.store import Lease, LeaseLost, StoreError
+from closewatch.core.records.store import Lease, LeaseLost, StoreError, readable
 
 PATIENCE = 5.0
 """Seconds to wait for another writer."""
-FORMAT = 1
+FORMAT = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS record (
     "check" TEXT NOT NULL, kind TEXT NOT NULL, target TEXT NOT NULL, sequence INTEGER NOT NULL,
-    "end" TEXT NOT NULL, result TEXT NOT NULL, header TEXT NOT NULL, payload TEXT,
+    header TEXT NOT NULL, payload TEXT,
+    "end" TEXT NOT NULL GENERATED ALWAYS AS (json_extract(header, '$.end')) STORED,
+    result TEXT NOT NULL GENERATED ALWAYS AS (json_extract(header, '$.result')) STORED,
     PRIMARY KEY ("check", kind, target, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS record_result ON record ("check", kind, target, result, sequence);
+CREATE INDEX IF NOT EXISTS record_payload ON record ("end") WHERE payload IS NOT NULL;
 CREATE TABLE IF NOT EXISTS lease (
     "check" TEXT NOT NULL, kind TEXT NOT NULL, target TEXT NOT NULL,
     owner TEXT NOT NULL, until REAL NOT NULL, counter INTEGER NOT NULL,
@@ -38,6 +41,10 @@ CREATE TABLE IF NOT EXISTS copy (name TEXT PRIMARY KEY, day TEXT NOT NULL) WITHO
 CREATE TRIGGER IF NOT EXISTS record_stays BEFORE DELETE ON record BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 CREATE TRIGGER IF NOT EXISTS header_stays BEFORE UPDATE OF header, sequence, "check", kind, target ON record
     BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER IF NOT EXISTS payload_only_goes BEFORE UPDATE OF payload ON record WHEN NEW.payload IS NOT NULL
+    BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER IF NOT EXISTS head_stays BEFORE DELETE ON head BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER IF NOT EXISTS head_is_kept BEFORE UPDATE ON head BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 """
 _OF = '"check" = ? AND kind = ? AND target = ?'
 
@@ -80,12 +87,12 @@ class SqliteStore:
 
     def newest(self, chain: Chain, count: int = 1) -> Sequence[Record]:
         """The newest records of a chain, the newest first."""
-        return self._found(f"WHERE {_OF} ORDER BY sequence DESC LIMIT ?", (*_key(chain), count))
+        return readable(chain, self._found(f"WHERE {_OF} ORDER BY sequence DESC LIMIT ?", (*_key(chain), count)))
 
     def newest_passed(self, chain: Chain) -> Record | None:
         """The newest record that passed."""
         found = self._found(f"WHERE {_OF} AND result = 'passed' ORDER BY sequence DESC LIMIT 1", _key(chain))
-        return found[0] if found else None
+        return readable(chain, found)[0] if found else None
 
     def lease(self, chain: Chain, owner: str, seconds: float) -> Lease | None:
         """A lease for so long; None while somebody else has one."""
@@ -122,10 +129,10 @@ class SqliteStore:
                 raise LeaseLost
             before = self.newest(lease.chain)
             record = make(about, payload, before[0] if before else None)
-            header = record.header
-            values = (*_key(lease.chain), record.sequence, header["end"], record.result)
+            values = (*_key(lease.chain), record.sequence, record.header_text, record.payload_text)
             connection.execute(
-                "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, record.header_text, record.payload_text)
+                'INSERT INTO record ("check", kind, target, sequence, header, payload) VALUES (?, ?, ?, ?, ?, ?)',
+                values,
             )
         return record
 
@@ -150,9 +157,10 @@ class SqliteStore:
             text = 'UPDATE record SET payload = NULL WHERE "end" < ? AND payload IS NOT NULL'
             return connection.execute(text, (timestamp(before),)).rowcount
 
-    def heads(self) -> Sequence[tuple[str, str]]:
-        """The signed heads (document, signature), the oldest first."""
-        return [(row[0], row[1]) for row in self._rows("SELECT document, signature FROM head ORDER BY day")]
+    def heads(self, after: str = "") -> Sequence[tuple[str, str]]:
+        """The signed heads (document, signature) of the days after one, the oldest first."""
+        rows = self._rows("SELECT document, signature FROM head WHERE day > ? ORDER BY day", (after,))
+        return [(row[0], row[1]) for row in rows]
 
     def newest_head(self) -> tuple[str, str] | None:
         """The newest of them."""

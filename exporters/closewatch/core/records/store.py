@@ -13,6 +13,13 @@ class StoreError(Exception):
     """The store can't be used. The text is our own words: no path's content, no password."""
 
 
+def readable(chain: Chain, records: Sequence[Record]) -> Sequence[Record]:
+    """The same records. Raises StoreError where somebody has made one unreadable."""
+    if not all(record.whole for record in records):
+        raise StoreError(f"{chain}: a record was changed so that it can't be read; see `closewatch records verify`")
+    return records
+
+
 class LeaseLost(Exception):
     """Another worker has the lease meanwhile: what was found must not be written."""
 
@@ -56,8 +63,8 @@ class Store(Protocol):
     def expire(self, before: float) -> int:
         """Forget the payloads of records that ended before (Unix seconds); gives how many. Headers stay."""
 
-    def heads(self) -> Sequence[tuple[str, str]]:
-        """The signed heads (document, signature), the oldest first."""
+    def heads(self, after: str = "") -> Sequence[tuple[str, str]]:
+        """The signed heads (document, signature) of the days after one, the oldest first."""
 
     def newest_head(self) -> tuple[str, str] | None:
         """The newest of them."""
