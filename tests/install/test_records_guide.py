@@ -85,6 +85,7 @@ def test_what_is_whole_is_found_whole(folder: Path) -> None:
 def test_what_was_changed_is_found_changed(folder: Path) -> None:
     with sqlite3.connect(folder / "records.db") as connection:
         connection.execute("DROP TRIGGER header_stays")
+        connection.execute("DROP TRIGGER payload_only_goes")
         connection.execute("UPDATE record SET header = replace(header, '\"passed\"', '\"failed\"') WHERE sequence = 1")
         connection.execute("UPDATE record SET payload = replace(payload, 'found', 'fount') WHERE sequence = 1")
     connection.close()
