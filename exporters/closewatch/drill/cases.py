@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from closewatch.drill.stage import Stage
 
-Settings = Mapping[str, Any]
 PASSED = "passed"
 
 
@@ -25,9 +26,6 @@ class Plan:
     settings: dict[str, Any]
     meanwhile: Callable[[Path, threading.Event], None] | None = None
     """Called in a thread with the folder of scratch folders, and told when the test is over."""
-    scratch: Path | None = None
-    after: Callable[[], None] = lambda: None
-    """Puts away what the preparation made beside the stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +87,6 @@ def by_pgbackrest(stage: Stage, repo: Path | None = None, **more: Any) -> Plan:
 
 def flip(path: Path, at: int | None = None) -> None:
     """Turn one byte over; its times stay as they were."""
-    import os  # noqa: PLC0415 - here alone
-
     about = path.stat()
     place = about.st_size // 2 if at is None else at
     with path.open("r+b") as file:
@@ -111,7 +107,4 @@ def cut(path: Path, share: float) -> None:
 
 def aged(path: Path, seconds: float = 60.0) -> None:
     """Last changed so long ago: nobody is still writing it."""
-    import os  # noqa: PLC0415 - here alone
-    import time  # noqa: PLC0415
-
     os.utime(path, (time.time() - seconds,) * 2)

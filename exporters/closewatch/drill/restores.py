@@ -83,7 +83,6 @@ class Drill:
             over.set()
             if meanwhile is not None:
                 meanwhile.join()
-            plan.after()
         took = time.monotonic() - began
         words = "; ".join(record.payload.get("wrong", ()))
         return Outcome(case.name, case.expected, record.reason or PASSED, took, words, tuple(self.left()))
@@ -119,8 +118,8 @@ class Drill:
 
     def test(self, plan: Plan) -> Record:
         """Carry out a plan as `closewatch work` does."""
-        scratch = {"scratch": str(plan.scratch or self.scratch)}
-        job, worker = self._job({"disk": DISK, "limit": LIMIT, **scratch, **plan.settings, "kind": "restores"})
+        given = {"disk": DISK, "limit": LIMIT, "scratch": str(self.scratch)}
+        job, worker = self._job({**given, **plan.settings, "kind": "restores"})
         record = worker.run(job)
         assert record is not None
         return record
