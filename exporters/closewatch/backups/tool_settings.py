@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, StringConstraints
 
-from closewatch.core.hours import Hours, zone
+from closewatch.core.hours import HoursText, ZoneName
 from closewatch.core.secrets import Secret
 from closewatch.core.settings import ConfigPath, Model, NoEcho
 from closewatch.sources.kubernetes.access import KubernetesLogin
@@ -105,18 +105,5 @@ class VerifySettings(Model):
 
     every: float = Field(7 * 86_400.0, ge=60, le=366 * 86_400, description="Seconds between two verifications.")
     limit: float = Field(4 * 3600.0, ge=1, le=7 * 86_400, description="Seconds that one may take at most.")
-    window: str | None = Field(None, description='When one may begin, such as "Mon-Fri 22:00-05:00".')
-    timezone: str = Field("UTC", description="The time zone of the window.")
-
-    @field_validator("window")
-    @classmethod
-    def _check_window(cls, text: str | None) -> str | None:
-        if text is not None:
-            Hours.parse(text)
-        return text
-
-    @field_validator("timezone")
-    @classmethod
-    def _check_timezone(cls, name: str) -> str:
-        zone(name)
-        return name
+    window: HoursText | None = Field(None, description='When one may begin, such as "Mon-Fri 22:00-05:00".')
+    timezone: ZoneName = Field("UTC", description="The time zone of the window.")

@@ -13,6 +13,9 @@ import functools
 import re
 import zoneinfo
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from closewatch.core.problems import did_you_mean, quoted
 
@@ -114,3 +117,19 @@ def zone(name: str) -> dt.tzinfo:
     if not known:
         raise ValueError("no time zones are known on this machine; install the package tzdata")
     raise ValueError(f"{quoted(name)}: not a known time zone, such as Europe/Paris{did_you_mean(name, known)}")
+
+
+def _is_hours(text: str) -> str:
+    Hours.parse(text)
+    return text
+
+
+def _is_zone(name: str) -> str:
+    zone(name)
+    return name
+
+
+HoursText = Annotated[str, AfterValidator(_is_hours)]
+"""Operating hours, or a window, as a setting."""
+ZoneName = Annotated[str, AfterValidator(_is_zone)]
+"""The name of a time zone as a setting."""

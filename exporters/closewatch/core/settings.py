@@ -21,13 +21,12 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationInfo,
-    field_validator,
     model_validator,
 )
 
 from closewatch.core.checks import Check
 from closewatch.core.collectors import Collector
-from closewatch.core.hours import Hours, zone
+from closewatch.core.hours import Hours, HoursText, ZoneName
 from closewatch.core.source import Source
 
 LABEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
@@ -119,23 +118,10 @@ class Tenant(Model):
     """A customer or company whose systems are watched."""
 
     state: State = Field(default=State.ACTIVE, description="Absence and age are alerted only for an active tenant.")
-    hours: str | None = Field(
+    hours: HoursText | None = Field(
         default=None, description='When it works, such as "Mon-Fri 06:00-22:00, Sat 08:00-12:00". Default: always.'
     )
-    timezone: str = Field(default="UTC", description="The time zone of the hours, such as Europe/Paris.")
-
-    @field_validator("hours")
-    @classmethod
-    def _check_hours(cls, text: str | None) -> str | None:
-        if text is not None:
-            Hours.parse(text)
-        return text
-
-    @field_validator("timezone")
-    @classmethod
-    def _check_timezone(cls, name: str) -> str:
-        zone(name)
-        return name
+    timezone: ZoneName = Field(default="UTC", description="The time zone of the hours, such as Europe/Paris.")
 
     def expected(self, now: dt.datetime) -> bool:
         """Whether the tenant's systems are expected to be at work at this moment: active, and within its hours."""

@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from closewatch.core.checks import Check, Task, Verdict
-from closewatch.core.hours import Hours
+from closewatch.core.hours import HoursText, ZoneName
 from closewatch.core.settings import ConfigPath, Label, Model, TargetSettings
 from closewatch.core.source import Reply, Source
 from closewatch.restores.places import FilesPlace, OriginSettings
@@ -129,8 +129,8 @@ class RestoresTarget(TargetSettings):
     rto: float | None = Field(None, gt=0, description="Seconds that a restore may take at most.")
     rpo: float | None = Field(None, gt=0, description="Seconds of data that may be lost at most.")
     every: float = Field(7 * 86_400.0, ge=60, le=366 * 86_400, description="Seconds between two tests.")
-    window: str | None = Field(None, description='When a test may begin, such as "Mon-Fri 22:00-05:00".')
-    timezone: str = Field(
+    window: HoursText | None = Field(None, description='When a test may begin, such as "Mon-Fri 22:00-05:00".')
+    timezone: ZoneName = Field(
         "UTC", description="The time zone of the window, and of the host that makes dumps: they hold local times."
     )
     limit: float = Field(4 * 3600.0, ge=1, le=7 * 86_400, description="Seconds that a test may take at most.")
@@ -142,13 +142,6 @@ class RestoresTarget(TargetSettings):
     segregated: Literal["yes", "no", "unknown"] = Field(
         "unknown", description="Whether the place of the test is segregated from production; kept in the record."
     )
-
-    @field_validator("window")
-    @classmethod
-    def _check_window(cls, text: str | None) -> str | None:
-        if text is not None:
-            Hours.parse(text)
-        return text
 
     @model_validator(mode="after")
     def _database_named(self) -> RestoresTarget:
