@@ -181,10 +181,10 @@ def _physical(course: Course, origin: Physical, scratch: Scratch) -> Server:
         except Failed as failure:
             server.stop()
             if failure.why is Why.TARGET_NOT_REACHED:
-                _no_hole(course, server, origin.newest_wal(scratch))
+                no_hole(server, _newest_wal(course, origin, scratch))
             raise
         if to.time is None:
-            _no_hole(course, server, origin.newest_wal(scratch))
+            no_hole(server, _newest_wal(course, origin, scratch))
     course.point = server.recovered_to() or course.backup.done
     if course.point > time.time() + AHEAD:
         server.stop()
@@ -192,13 +192,20 @@ def _physical(course: Course, origin: Physical, scratch: Scratch) -> Server:
     return server
 
 
-def _no_hole(course: Course, server: Server, newest: str | None) -> None:
+def _newest_wal(course: Course, origin: Physical, scratch: Scratch) -> str | None:
+    """The newest segment in the archive, as far as the origin tells; the record says which."""
+    newest = origin.newest_wal(scratch)
+    course.found["newest_wal_segment"] = "not known" if newest is None else newest
+    return newest
+
+
+def no_hole(server: Server, newest: str | None) -> None:
     """Recovery to the end stops at a hole without a word: the newest segment in the archive must have been read.
 
-    Segments of a timeline that was left behind prove nothing of the one that followed.
+    Stops the server and raises Failed(wal_missing) where it was not. Segments of a timeline that was left behind prove
+    nothing of the one that followed.
     """
     fetched = [segment for segment in server.restored_segments() if newest is not None and segment[:8] == newest[:8]]
-    course.found["newest_wal_segment"] = "not known" if newest is None else newest
     if newest is None or (fetched and max(fetched) >= newest):
         return
     server.stop()

@@ -16,7 +16,7 @@ from closewatch.engines.postgres import PostgresServer
 from closewatch.engines.process import wait_until
 from closewatch.restores.origins.barmancloud import BarmanCloud
 from closewatch.restores.places import OriginSettings
-from closewatch.restores.run import _no_hole
+from closewatch.restores.run import no_hole
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.why import Failed, Why
 from tests.fixtures.archiving import _more, _rows, program
@@ -146,7 +146,7 @@ def test_the_end_brings_back_all(clouded: Clouded, scratch: Scratch) -> None:
     origin = clouded.origin()
     with restored(scratch, origin) as server:
         assert rows(server) == (len(clouded.commits),) * 2
-        _no_hole(server, origin.newest_wal(scratch))
+        no_hole(server, origin.newest_wal(scratch))
     (backup,) = origin.backups(scratch)
     assert backup.major is not None
     assert str(backup.about["system_identifier"]).isdecimal()
@@ -162,7 +162,7 @@ def test_a_segment_that_lacks_is_found(clouded: Clouded, scratch: Scratch) -> No
     clouded.copy("hole", segments[-2].rpartition("/")[2])
     origin = clouded.origin("hole")
     with restored(scratch, origin) as server, pytest.raises(Failed) as failure:
-        _no_hole(server, origin.newest_wal(scratch))
+        no_hole(server, origin.newest_wal(scratch))
     assert failure.value.why is Why.WAL_MISSING
 
 

@@ -16,7 +16,7 @@ from closewatch.restores.origins.barman import Barman
 from closewatch.restores.origins.base import Moment
 from closewatch.restores.origins.basebackup import BaseBackup
 from closewatch.restores.origins.pgbackrest import Pgbackrest
-from closewatch.restores.run import _no_hole
+from closewatch.restores.run import no_hole
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.server import Server
 from closewatch.restores.verify import amcheck, checksums, manifest
@@ -85,7 +85,7 @@ def test_the_end_of_the_wal_brings_back_all(
     with restored(scratch, origin, backup) as server:
         assert rows(server) == (len(archiving.commits),) * 2
         assert origin.newest_wal(scratch) == archiving.segments()[-1]
-        _no_hole(server, origin.newest_wal(scratch))
+        no_hole(server, origin.newest_wal(scratch))
         assert amcheck.verify(server, scratch, ["books"], [])["looked_at"]
 
 
@@ -123,7 +123,7 @@ def test_a_segment_that_lacks_is_found(archiving: Archiving, scratch: Scratch, t
     scratch.give(archive)
     origin = BaseBackup(archiving.base, archive)
     with restored(scratch, origin, "plain") as server, pytest.raises(Failed) as failure:
-        _no_hole(server, origin.newest_wal(scratch))
+        no_hole(server, origin.newest_wal(scratch))
     assert failure.value.why is Why.WAL_MISSING
 
 

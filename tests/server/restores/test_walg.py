@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from closewatch.restores.origins.walg import Walg
-from closewatch.restores.run import _no_hole
+from closewatch.restores.run import no_hole
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.why import Failed, Why
 from tests.fixtures.archiving import Archiving
@@ -85,7 +85,7 @@ def test_the_end_of_the_wal_brings_back_all(archiving: Archiving, scratch: Scrat
     assert origin.window(scratch) == (backup.done, None)
     with restored(scratch, origin) as server:
         assert rows(server) == (len(archiving.commits),) * 2
-        _no_hole(server, origin.newest_wal(scratch))
+        no_hole(server, origin.newest_wal(scratch))
 
 
 def test_a_segment_that_lacks_is_found(archiving: Archiving, scratch: Scratch) -> None:
@@ -93,7 +93,7 @@ def test_a_segment_that_lacks_is_found(archiving: Archiving, scratch: Scratch) -
     scratch.give(archive)
     origin = storage(archiving, scratch, archive)
     with restored(scratch, origin) as server, pytest.raises(Failed) as failure:
-        _no_hole(server, origin.newest_wal(scratch))
+        no_hole(server, origin.newest_wal(scratch))
     assert failure.value.why is Why.WAL_MISSING
 
 
