@@ -20,6 +20,7 @@ from psycopg import sql
 from closewatch.engines.binaries import PostgresBinaries, find_postgres
 from closewatch.engines.datafolder import reachable
 from closewatch.engines.process import Files, Process
+from closewatch.restores import cluster
 from closewatch.restores.alone import alone
 from closewatch.restores.links import keep_inside
 from closewatch.restores.scratch import TICK, Scratch
@@ -32,16 +33,6 @@ _NOWHERE_ELSE = ""
 """Else the environment's PGHOSTADDR, such as that of production, would win over the socket."""
 _NO_LOGIN = ("does not exist", "is not permitted to log in")
 _SIGNALS = ("standby.signal", "recovery.signal")
-
-
-def binaries_for(major: int, *, exactly: bool) -> PostgresBinaries:
-    """A server of the major version, or the lowest that is at least that. Raises Failed(wrong_version)."""
-    here = find_postgres()
-    fitting = [one for one in here if one.major == major or (not exactly and one.major > major)]
-    if not fitting:
-        found = ", ".join(str(one.major) for one in here) or "none"
-        raise Failed(Why.WRONG_VERSION, f"it needs PostgreSQL {major}; on this machine there is: {found}")
-    return fitting[0]
 
 
 class Server:
@@ -65,7 +56,7 @@ class Server:
     @classmethod
     def new(cls, scratch: Scratch, major: int | None) -> Server:
         """An empty server of at least that major version (None: the newest here)."""
-        binaries = find_postgres()[-1:] if major is None else [binaries_for(major, exactly=False)]
+        binaries = find_postgres()[-1:] if major is None else [cluster.binaries_for(major, exactly=False)]
         if not binaries:
             raise Failed(Why.WRONG_VERSION, "there is no PostgreSQL on this machine")
         usable = reachable(scratch.engines, binaries[0])
@@ -79,10 +70,7 @@ class Server:
     @classmethod
     def on(cls, scratch: Scratch, settings: Mapping[str, str]) -> Server:
         """The restored data folder, with what recovery needs. Raises Failed."""
-        try:
-            major = int((scratch.data / "PG_VERSION").read_text(encoding="ascii").strip())
-        except (OSError, ValueError):
-            raise Failed(Why.UNREADABLE, "what was restored is no data folder of PostgreSQL") from None
+        binaries = cluster.binaries_of(scratch)
         keep_inside(scratch)
         for name in (*_SIGNALS, "postgresql.auto.conf"):
             (scratch.data / name).unlink(missing_ok=True)
@@ -94,7 +82,7 @@ class Server:
             shutil.rmtree(slot, ignore_errors=True)
         scratch.give(scratch.data)
         scratch.data.chmod(0o700)  # a copied backup brings its own mode, which PostgreSQL may refuse
-        return cls(scratch, binaries_for(major, exactly=True), settings, recovers=bool(settings))
+        return cls(scratch, binaries, settings, recovers=bool(settings))
 
     @property
     def major(self) -> int:
@@ -108,18 +96,11 @@ class Server:
 
     def program(self, name: str) -> str:
         """A program that belongs to this server, such as pg_restore. Raises Failed(tool_failed)."""
-        found = self.binaries.program(name)
-        if found is None:
-            raise Failed(Why.TOOL_FAILED, f"{name} is not installed beside PostgreSQL {self.major}")
-        return str(found)
+        return cluster.program(self.binaries, name)
 
     def control(self) -> dict[str, str]:
-        """What `pg_controldata` says, by its names. Raises Failed(unreadable)."""
-        ran = self.scratch.run([self.program("pg_controldata"), "-D", str(self.scratch.data)])
-        if ran.code:
-            raise Failed(Why.UNREADABLE, "the control file of the restored cluster can't be read")
-        lines = (line.split(":", 1) for line in ran.out.decode(errors="replace").splitlines() if ":" in line)
-        return {name.strip(): value.strip() for name, value in lines}
+        """What `pg_controldata` says, by its names. Raises Failed(tool_failed, unreadable)."""
+        return cluster.control(self.scratch, self.binaries)
 
     def start(self) -> None:
         """Start, recover, and wait until it takes part in life. Raises Failed with the reason that its log gives."""

@@ -9,8 +9,9 @@ import pytest
 
 from closewatch.engines.binaries import PostgresBinaries
 from closewatch.engines.datafolder import reachable
+from closewatch.restores.cluster import binaries_for
 from closewatch.restores.scratch import Scratch
-from closewatch.restores.server import Server, binaries_for
+from closewatch.restores.server import Server
 from closewatch.restores.why import Failed, Why
 
 
