@@ -9,30 +9,21 @@ from typing import Any
 from closewatch.engines import http
 from closewatch.engines.binaries import find
 from closewatch.engines.debian import runnable
-from closewatch.engines.folder import HOST, RunFolder, free_port
-from closewatch.engines.process import Process
+from closewatch.engines.folder import HOST, RunFolder
+from closewatch.engines.webserver import WebServer
 
 
-class AlertmanagerServer:
+class AlertmanagerServer(WebServer):
     """One Alertmanager. `config` is the text of alertmanager.yml; `files` are others, by path below its folder."""
 
     def __init__(
         self, run: RunFolder, config: str, files: Mapping[str, str] | None = None, name: str = "alertmanager"
     ) -> None:
-        self.run = run
-        self.name = name
-        self.folder = run.folder(name)
-        self.port = free_port()
-        self.url = f"http://{HOST}:{self.port}"
-        self.process: Process | None = None
-        for path, text in {**(files or {}), "alertmanager.yml": config}.items():
-            file = self.folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+        super().__init__(run, name, {**(files or {}), "alertmanager.yml": config})
 
-    def start(self, *, wait: bool = True) -> AlertmanagerServer:
-        """Start, and wait until it is ready."""
-        command = [
+    def command(self) -> list[str]:
+        """Its arguments: alone, without a cluster."""
+        return [
             str(runnable(find("alertmanager"), self.folder)),
             f"--config.file={self.folder / 'alertmanager.yml'}",
             f"--storage.path={self.folder / 'data'}",
@@ -41,23 +32,6 @@ class AlertmanagerServer:
             "--cluster.listen-address=",
             "--log.level=warn",
         ]
-        self.process = self.run.spawn(self.name, command, cwd=self.folder)
-        return self.wait_ready() if wait else self
-
-    def wait_ready(self, timeout: float = 60.0) -> AlertmanagerServer:
-        """Wait until it is ready. Raises EngineError with the end of its log."""
-        assert self.process is not None
-        self.process.wait_ready(lambda: http.answers(f"{self.url}/-/ready"), timeout)
-        return self
-
-    def stop(self) -> None:
-        """Stop."""
-        if self.process is not None:
-            self.process.stop()
-
-    def reload(self) -> None:
-        """Read the configuration again. Raises OSError when it is refused."""
-        http.post(f"{self.url}/-/reload")
 
     def alerts(self) -> list[dict[str, Any]]:
         """All alerts: labels, annotations, receivers, status (state, inhibitedBy, silencedBy)."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 import email
 import email.policy
 import socketserver
-import threading
 import time
 from dataclasses import dataclass
 from email.message import EmailMessage
-from types import TracebackType
-from typing import Self
 
-from closewatch.engines.folder import HOST, free_port
+from closewatch.engines.listener import Listener, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,49 +32,19 @@ class Mail:
         return str(part.get_content()).strip() if part else ""
 
 
-class MailSink:
+class MailSink(Listener[Mail]):
     """A listening server; `with MailSink() as mail`."""
 
     def __init__(self) -> None:
-        self._mails: list[Mail] = []
-        self._lock = threading.Lock()
-        self.port = free_port()
-        self._server = _Server((HOST, self.port), _Session)
-        self._server.sink = self
-        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="mail", daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-
-    def add(self, mail: Mail) -> None:
-        """Keep a mail."""
-        with self._lock:
-            self._mails.append(mail)
+        super().__init__("mail", _Session)
 
     def mails(self, since: float = 0.0) -> list[Mail]:
         """What came so far, oldest first."""
-        with self._lock:
-            return [mail for mail in self._mails if mail.at >= since]
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
-    sink: MailSink
+        return [mail for mail in self.kept() if mail.at >= since]
 
 
 class _Session(socketserver.StreamRequestHandler):
-    server: _Server
+    server: Server
     timeout = 60
 
     def handle(self) -> None:
@@ -89,7 +56,7 @@ class _Session(socketserver.StreamRequestHandler):
                 self._say("250-localhost", "250 8BITMIME")
             elif verb == "DATA":
                 self._say("354 go on")
-                self.server.sink.add(Mail(time.time(), tuple(recipients), self._message()))
+                self.server.keep(Mail(time.time(), tuple(recipients), self._message()))
                 recipients = []
                 self._say("250 kept")
             elif verb == "QUIT":

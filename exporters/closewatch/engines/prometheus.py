@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from closewatch.engines import http
 from closewatch.engines.binaries import find
-from closewatch.engines.folder import HOST, RunFolder, free_port
-from closewatch.engines.process import Process, wait_until
+from closewatch.engines.folder import HOST, RunFolder
+from closewatch.engines.process import wait_until
+from closewatch.engines.webserver import WebServer
 
 
-class PrometheusServer:
+class PrometheusServer(WebServer):
     """One Prometheus. `config` is the text of prometheus.yml; `files` are others, named as the text names them."""
 
     def __init__(
@@ -24,25 +24,11 @@ class PrometheusServer:
         name: str = "prometheus",
         port: int | None = None,
     ) -> None:
-        self.run = run
-        self.name = name
-        self.folder = run.folder(name)
-        self.port = port or free_port()
-        self.url = f"http://{HOST}:{self.port}"
-        self.process: Process | None = None
-        for path, text in {**(files or {}), "prometheus.yml": config}.items():
-            self.write(path, text)
+        super().__init__(run, name, {**(files or {}), "prometheus.yml": config}, port)
 
-    def write(self, path: str, text: str) -> Path:
-        """Write a file of its folder; `reload` makes it read it."""
-        file = self.folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-        return file
-
-    def start(self, *, wait: bool = True) -> PrometheusServer:
-        """Start, and wait until it is ready."""
-        command = [
+    def command(self) -> list[str]:
+        """Its arguments: reloaded by a POST, two weeks kept."""
+        return [
             str(find("prometheus")),
             f"--config.file={self.folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={self.folder / 'data'}",
@@ -52,23 +38,6 @@ class PrometheusServer:
             "--storage.tsdb.retention.time=15d",
             "--log.level=warn",
         ]
-        self.process = self.run.spawn(self.name, command, cwd=self.folder)
-        return self.wait_ready() if wait else self
-
-    def wait_ready(self, timeout: float = 60.0) -> PrometheusServer:
-        """Wait until it is ready. Raises EngineError with the end of its log."""
-        assert self.process is not None
-        self.process.wait_ready(lambda: http.answers(f"{self.url}/-/ready"), timeout)
-        return self
-
-    def stop(self) -> None:
-        """Stop."""
-        if self.process is not None:
-            self.process.stop()
-
-    def reload(self) -> None:
-        """Read the configuration and the rules again. Raises OSError when they are refused."""
-        http.post(f"{self.url}/-/reload")
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """An instant query: labels and value of each series; a scalar has no labels."""

@@ -7,14 +7,13 @@ too.
 from __future__ import annotations
 
 import json
-import threading
 import time
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
-from closewatch.engines.folder import HOST, free_port
+from closewatch.engines.folder import HOST
+from closewatch.engines.listener import Listener, Server
 from closewatch.engines.process import wait_until
 
 _LARGEST_BODY = 4 * 1024 * 1024
@@ -44,48 +43,19 @@ class Notification:
         return list(self.body.get("alerts", ()))
 
 
-class Sink:
+class Sink(Listener[Notification]):
     """A listening receiver; `with Sink() as sink`."""
 
     def __init__(self) -> None:
-        self._notifications: list[Notification] = []
-        self._lock = threading.Lock()
-        self.port = free_port()
-        self._server = _Server((HOST, self.port), _Handler)
-        self._server.sink = self
-        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="sink", daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__("sink", _Handler)
 
     def url(self, channel: str) -> str:
         """The address to configure for a receiver."""
         return f"http://{HOST}:{self.port}/{channel}"
 
-    def add(self, notification: Notification) -> None:
-        """Keep a notification."""
-        with self._lock:
-            self._notifications.append(notification)
-
     def notifications(self, channel: str | None = None, since: float = 0.0) -> list[Notification]:
         """What came so far, oldest first."""
-        with self._lock:
-            return [each for each in self._notifications if each.at >= since and channel in (None, each.channel)]
-
-    def clear(self) -> None:
-        """Forget what came so far."""
-        with self._lock:
-            self._notifications.clear()
+        return [each for each in self.kept() if each.at >= since and channel in (None, each.channel)]
 
     def wait(self, count: int = 1, channel: str | None = None, timeout: float = 30.0) -> list[Notification]:
         """Wait until at least `count` notifications have come; gives them."""
@@ -95,18 +65,13 @@ class Sink:
         return self.notifications(channel)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    sink: Sink
-
-
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: Server
 
     def do_POST(self) -> None:
         length = min(int(self.headers.get("Content-Length", 0)), _LARGEST_BODY)
         body = json.loads(self.rfile.read(length) or b"{}")
-        self.server.sink.add(Notification(time.time(), self.path.strip("/"), body))
+        self.server.keep(Notification(time.time(), self.path.strip("/"), body))
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", "2")
