@@ -223,23 +223,25 @@ def _backups() -> Panel:
 
 def _windows() -> list[Panel]:
     ends = {end: f"closewatch_backup_recoverable_{end}_timestamp_seconds" for end in ("from", "until")}
+    newest = f"({worst(ends['until'])} or {worst('closewatch_backup_last_success_timestamp_seconds')})"
     return [
         chart(
             "Length of the window",
-            "How far back one can go, to any moment. Where WAL is archived only.",
+            "How far back one can go, to any moment; up to the newest good backup where no times of WAL are known. Where "
+            "WAL is archived only.",
             "s",
-            [query(f"{worst(ends['until'])} - on ({TARGET}) {worst(ends['from'], of='min')}", NAME)],
+            [query(f"{newest} - on ({TARGET}) {worst(ends['from'], of='min')}", NAME)],
             limits=limits("recovery_window_seconds"),
             size=(12, 8),
             none="No WAL is archived here, or no source tells of it.",
         ),
         chart(
             "What would be lost now",
-            "How far back the newest moment lies that could be restored, by place.",
+            "How far back the newest moment lies that could be restored, by place. Where times of WAL are known.",
             "s",
             [query(age(ends["until"]), NAME)],
             limits=limits("recovery_point_seconds"),
             size=(12, 8),
-            none="No WAL is archived here, or no source tells of it.",
+            none="No WAL is archived here, or no source tells its times.",
         ),
     ]
