@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from closewatch.engines.binaries import find_postgres
+from tests.fixtures.servers import missing
 from tests.server.backups.conftest import Dumps
 from tests.server.backups.verified import Verified, flip, shown
 from tests.unit.backups.reading import odoo_zip, tarball
@@ -78,10 +79,10 @@ def test_what_has_no_checksum_and_an_empty_place(verified: Verified, tmp_path: P
     assert verified(target)[:2] == ("unknown", "no_backup")
 
 
-def test_dumps_of_pg_dump(verified: Verified, tmp_path: Path, dumps: Dumps, monkeypatch):
+def test_dumps_of_pg_dump(verified: Verified, tmp_path: Path, dumps: Dumps, monkeypatch, pytestconfig: pytest.Config):
     reader = next((one.program("pg_restore") for one in find_postgres() if one.major == dumps.major), None)
     if reader is None:
-        pytest.skip("no pg_restore of the dump's version is at hand")
+        missing(pytestconfig, "no pg_restore of the dump's version is at hand")
     monkeypatch.setenv("PATH", f"{reader.parent}:{os.environ['PATH']}")
     place = tmp_path / "backups"
     target = {"kind": "backups", "name": "acme", "folder": {"path": str(place)}}

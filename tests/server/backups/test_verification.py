@@ -14,6 +14,7 @@ import pytest
 from closewatch.registry import Registry
 from closewatch.work import Worker, jobs_of
 from tests.fixtures.archiving import Archiving
+from tests.fixtures.servers import missing
 from tests.server.backups.test_barman_source import Copy
 from tests.server.backups.test_barman_source import copy as copy  # noqa: PLC0414 - a fixture
 from tests.server.backups.test_restic_source import Repository
@@ -27,10 +28,10 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
 @pytest.fixture
-def stanza(archiving: Archiving, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+def stanza(archiving: Archiving, tmp_path: Path, pytestconfig: pytest.Config) -> tuple[Path, dict[str, Any]]:
     """A copy of the repository, and the settings for it."""
     if not archiving.pgbackrest:
-        pytest.skip("pgbackrest is not at hand")
+        missing(pytestconfig, "pgbackrest is not at hand")
     repo, config = tmp_path / "repo", tmp_path / "pgbackrest.conf"
     shutil.copytree(archiving.home / "repo", repo, symlinks=True)
     text = archiving.pgbackrest_config.read_text().replace(f"repo1-path={archiving.home}/repo", f"repo1-path={repo}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -20,6 +21,7 @@ from closewatch.restores.origins.files import Files
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.server import Server
 from closewatch.sources.folder import Folder
+from tests.fixtures.servers import missing
 
 ALL_SORTS = r"""
 CREATE ROLE accountant; CREATE ROLE "Au dit;or"; CREATE ROLE clerk LOGIN;
@@ -170,14 +172,14 @@ def files(folder: Path, *types: Type, pattern: str = "*") -> Files:
 
 
 @pytest.fixture
-def program() -> Callable[..., Path]:
-    """Finds a program on PATH or among the engines; skips the test without."""
-    import shutil
+def program(pytestconfig: pytest.Config) -> Callable[..., Path]:
+    """Finds a program on PATH or among the engines; skips the test without, where that may be."""
 
-    def find(name: str) -> Path:
+    def find(name: str, *, optional: bool = False) -> Path:
         found = shutil.which(name, path=f"{os.environ['PATH']}:{MINE}")
         if found is None:
-            pytest.skip(f"{name} is not on PATH nor in the engines' folder")
+            words = f"{name} is not on PATH nor in the engines' folder"
+            pytest.skip(words) if optional else missing(pytestconfig, words)
         return Path(found)
 
     return find
