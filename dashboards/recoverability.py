@@ -227,8 +227,8 @@ def _windows() -> list[Panel]:
     return [
         chart(
             "Length of the window",
-            "How far back one can go, to any moment; up to the newest good backup where no times of WAL are known. Where "
-            "WAL is archived only.",
+            "How far back one can go, to any moment; up to the newest good backup where no times of WAL are known. "
+            "Where WAL is archived only.",
             "s",
             [query(f"{newest} - on ({TARGET}) {worst(ends['from'], of='min')}", NAME)],
             limits=limits("recovery_window_seconds"),
