@@ -41,6 +41,7 @@ def configured(tmp_path: Path, *more: dict[str, Any], records: bool = True, **pl
             "name one place: folder or archive",
         ),
         ({"origin": STANZA, "window": "at night"}, "at night"),
+        ({"origin": STANZA, "window": "22:00-05:00", "timezone": "Europe/Pariss"}, "Europe/Pariss"),
         ({"origin": STANZA, "every": 1}, "expected 60.0 or more"),
         ({"origin": STANZA, "disk": 5}, "expected 1048576 or more"),
         ({"origin": STANZA, "amcheck": "some"}, "allowed: all, books, none"),
