@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -11,7 +12,7 @@ from closewatch.engines.folder import HOST, RunFolder, free_port
 from closewatch.engines.process import Process
 
 
-class WebServer:
+class WebServer(ABC):
     """One server. `files` are texts by path below its folder."""
 
     def __init__(self, run: RunFolder, name: str, files: Mapping[str, str], port: int | None = None) -> None:
@@ -24,9 +25,9 @@ class WebServer:
         for path, text in files.items():
             self.write(path, text)
 
+    @abstractmethod
     def command(self) -> list[str]:
         """The program and its arguments."""
-        raise NotImplementedError
 
     def write(self, path: str, text: str) -> Path:
         """Write a file of its folder; `reload` makes it read it."""

@@ -25,11 +25,13 @@ from closewatch.restores.why import Failed, Why
 
 MIB = 1024 * 1024
 RUNS_A_SERVER = """
-import sys, threading, time
+import signal, sys, threading, time
 from pathlib import Path
 from closewatch.core.deadline import Deadline
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.server import Server
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a runner in the background has it ignored
 
 with Scratch.create(
     Path(sys.argv[1]), disk=1024**3, deadline=Deadline.after(120), stop=threading.Event(), progress=lambda *_: None
