@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from closewatch.core.config import json_schema
-from closewatch.kinds import SETTINGS
+from closewatch.kinds import json_schema
 from tools.markdown import table
 
 Schema = dict[str, Any]
@@ -24,7 +23,7 @@ _REF = "#/$defs/"
 
 def render() -> str:
     """The whole page."""
-    return render_schema(json_schema(SETTINGS))
+    return render_schema(json_schema())
 
 
 def render_schema(schema: Schema) -> str:

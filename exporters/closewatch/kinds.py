@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from closewatch import alertmanager, backups, certificates, odoo, pgbouncer, postgresql, redis, restores
 from closewatch.alertmanager.settings import AlertmanagerTarget
 from closewatch.backups.settings import BackupsTarget
 from closewatch.certificates.settings import CertificatesTarget
+from closewatch.core import config
 from closewatch.core.collectors import Collector
 from closewatch.core.config import Config
-from closewatch.core.config import load as load_config
 from closewatch.core.settings import TargetSettings
 from closewatch.odoo.settings import OdooTarget
 from closewatch.pgbouncer.settings import PgbouncerTarget
 from closewatch.postgresql.settings import PostgresqlTarget
+from closewatch.records.settings import Records
 from closewatch.redis.settings import RedisTarget
 from closewatch.restores.settings import RestoresTarget
 
@@ -49,4 +51,9 @@ SETTINGS: Mapping[str, type[TargetSettings]] = {name: kind.settings for name, ki
 
 def load(path: Path) -> Config:
     """The configuration, validated for all kinds. Raises ConfigError."""
-    return load_config(path, SETTINGS)
+    return config.load(path, SETTINGS, Records)
+
+
+def json_schema() -> dict[str, Any]:
+    """A JSON Schema (2020-12) of the configuration file, for editors."""
+    return config.json_schema(SETTINGS, Records)

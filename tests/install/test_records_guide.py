@@ -56,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
         assert lease is not None
         store.append(lease, {**ABOUT, "result": result, "reason": reason}, {"found": "été", "wrong": []})
     sign_due(store, private, dt.datetime(2026, 11, 28, 1, tzinfo=dt.UTC))
-    assert bring_up_to_date(store, {"archive": to_folder(tmp_path)}) == {}
+    assert bring_up_to_date(store, {"archive": lambda: to_folder(tmp_path)}) == {}
     store.close()
     return tmp_path
 

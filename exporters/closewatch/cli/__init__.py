@@ -110,10 +110,9 @@ def check(
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
-    from closewatch.core.config import json_schema
-    from closewatch.kinds import SETTINGS
+    from closewatch.kinds import json_schema
 
-    typer.echo(json.dumps(json_schema(SETTINGS), indent=2))
+    typer.echo(json.dumps(json_schema(), indent=2))
 
 
 @main.command()

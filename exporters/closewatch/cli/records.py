@@ -1,4 +1,4 @@
-"""Commands about records: list, show, verify, sign, and make a key."""
+"""Commands about records: list, show, verify, sign; make a key, or the tables in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -35,12 +35,18 @@ def verify(
     heads: Annotated[
         Path | None, typer.Option("--heads", help="The folder of a copy: check by these heads, not by the store's own.")
     ] = None,
+    copy: Annotated[
+        str | None,
+        typer.Option("--copy", help="The same by a copy that the configuration names: a folder or a bucket."),
+    ] = None,
 ) -> None:
     """Check every chain from its first record to its last. Exits with 1 at any fault; needs no running closewatch."""
     from closewatch.core.records.verify import faults
 
-    if heads is not None and public_key is None:
-        fail("--heads needs --public-key: without it nobody knows who signed them")
+    if public_key is None and (heads is not None or copy is not None):
+        fail("--heads and --copy need --public-key: without it nobody knows who signed them")
+    if heads is not None and copy is not None:
+        fail("name one copy: --heads FOLDER or --copy NAME")
     found = _store(config, store)
     bad, records = 0, 0
     try:
@@ -53,7 +59,7 @@ def verify(
             state = "whole" if not wrong else f"BROKEN at record {wrong[0].sequence}: {wrong[0].words}"
             typer.echo(f"{_plain(str(chain))}: {counted.count} records: {state}")
         if public_key is not None:
-            bad += _heads(found, public_key, heads)
+            bad += _heads(found, public_key, _copied(config, heads, copy))
     except StoreError as error:
         fail(str(error))
     typer.echo(f"{len(chains)} chains, {records} records: " + ("all whole" if not bad else "NOT as they were written"))
@@ -61,23 +67,38 @@ def verify(
         raise typer.Exit(1)
 
 
-def _heads(store: Store, public_key: Path, copy: Path | None) -> int:
+def _copied(config: Path | None, heads: Path | None, copy: str | None) -> Sequence[tuple[str, str]] | None:
+    """The signed heads of the copy that is asked for; None where none is. Leaves where they can't be read."""
     from closewatch.core.records.copies import CopyError, in_folder
+
+    try:
+        if heads is not None:
+            return in_folder(heads)
+        if copy is None:
+            return None
+        if config is None:
+            fail("--copy needs --config, which says where the copy is")
+        records = loaded(config).records
+        assert records is not None
+        return records.copied_heads(copy)
+    except CopyError as error:
+        fail(f"--copy {copy}: {error}" if heads is None else f"--heads {heads}: {error}")
+
+
+def _heads(store: Store, public_key: Path, copied: Sequence[tuple[str, str]] | None) -> int:
     from closewatch.core.records.heads import KeyProblem, faults
 
     try:
         key = public_key.read_text(encoding="ascii")
-        days = store.heads() if copy is None else in_folder(copy)
-        wrong = list(faults(store, key, days if copy is not None else ()))
-    except CopyError as error:
-        fail(f"--heads {copy}: {error}")
+        days = store.heads() if copied is None else copied
+        wrong = list(faults(store, key, days if copied is not None else ()))
     except OSError as error:
         fail(f"--public-key {public_key}: {error.strerror or error}")
     except (UnicodeError, KeyProblem) as error:
         fail(f"--public-key {public_key}: {error if isinstance(error, KeyProblem) else 'is no PEM'}")
     for words in wrong:
         typer.echo(f"signed heads: {_plain(words)}")
-    where = "" if copy is None else " in the copy"
+    where = "" if copied is None else " in the copy"
     typer.echo(f"signed heads: {len(days)} days{where}" + ("" if wrong else ", all good"))
     return len(wrong)
 
@@ -139,6 +160,17 @@ def sign(config: ConfigOption) -> None:
         typer.echo(f"copy {name}: up to {day}")
     if failed:
         fail("\n".join(failed))
+
+
+@app.command("schema")
+def schema(
+    worker: Annotated[str, typer.Option("--worker", help="The role of `closewatch work` and `receive`.")],
+    reader: Annotated[str | None, typer.Option("--reader", help="The role of `closewatch serve`.")] = None,
+) -> None:
+    """Print the SQL that makes the tables of records in PostgreSQL, for the database's owner: closewatch … | psql."""
+    from closewatch.sources.postgresql.recordtables import script
+
+    typer.echo(script(worker, reader), nl=False)
 
 
 @app.command("key")

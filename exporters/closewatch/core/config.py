@@ -40,7 +40,7 @@ class _File(_Included):
         default=(),
         description="More files with a list `targets:` each, as patterns relative to this file: targets.d/*.yml",
     )
-    records: RecordsSettings | None = Field(
+    records: Any = Field(
         default=None, description="Where results of scheduled checks are kept; needed by targets that have some."
     )
     tenants: dict[Label, Tenant] = Field(
@@ -97,27 +97,35 @@ class Config:
         return tuple(_unreadable(self._placed.values()))
 
 
-def load(path: Path, kinds: Kinds) -> Config:
+def load(path: Path, kinds: Kinds, records: type[RecordsSettings] = RecordsSettings) -> Config:
     """The configuration in a file and in those that it includes. Raises ConfigError with all that is wrong."""
-    return _Load(path, kinds).run()
+    return _Load(path, kinds, _file(records)).run()
 
 
-def json_schema(kinds: Kinds) -> dict[str, Any]:
+def json_schema(kinds: Kinds, records: type[RecordsSettings] = RecordsSettings) -> dict[str, Any]:
     """A JSON Schema (2020-12) of the configuration file, for editors."""
     models = tuple(kinds.values())
     target: Any = models[0] if len(models) == 1 else Annotated[Union[models], Field(discriminator="kind")]  # noqa: UP007
     targets = (tuple[target, ...], Field(default=(), description="What is watched."))
-    model = create_model("Configuration", __base__=_File, targets=targets, __doc__="The configuration of closewatch.")
+    about = "The configuration of closewatch."
+    model = create_model("Configuration", __base__=_file(records), targets=targets, __doc__=about)
     schema = model.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "closewatch"}
+
+
+def _file(records: type[RecordsSettings]) -> type[_File]:
+    """The main file's model, which keeps records as it is told."""
+    one: Any = records | None
+    return create_model("_File", __base__=_File, records=(one, _File.model_fields["records"]))
 
 
 class _Load:
     """One load: collects documents, targets and problems on the way."""
 
-    def __init__(self, path: Path, kinds: Kinds) -> None:
+    def __init__(self, path: Path, kinds: Kinds, file: type[_File]) -> None:
         self._path = path
         self._kinds = kinds
+        self._main = file
         self._documents: list[Document] = []
         self._problems: list[Problem] = []
         self._placed: dict[tuple[str, str], _Placed] = {}
@@ -125,7 +133,7 @@ class _Load:
 
     def run(self) -> Config:
         main = read(self._path)
-        file = self._file(_File, main)
+        file = self._file(self._main, main)
         for path in self._included(main):
             try:
                 self._file(_Included, read(path))

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from closewatch.core import meta
@@ -27,9 +24,6 @@ from closewatch.core.records.settings import RecordsSettings
 from closewatch.core.source import Outcome, Reply, Source
 from closewatch.core.targets import Target
 
-ROOM = 1024 * 1024
-"""Bytes that must be free on the disk of the store: a record, and the log of SQLite."""
-
 
 class RecordsReader:
     """The store as a scrape reads it: opened when first needed, and again when it could not be."""
@@ -38,38 +32,35 @@ class RecordsReader:
         self.settings = settings
         self._lock = threading.Lock()
         self._opened: Store | None = None
-        self._file: tuple[int, int] | None = None
 
     def open(self) -> Store:
-        """The store that is there now: a file that was replaced is opened anew. Raises StoreError."""
+        """The store that is there now: one that was replaced is opened anew. Raises StoreError."""
         if self.settings is None:
             raise StoreError("no records are configured")
         with self._lock:
-            there = _identity(Path(self.settings.path))
-            if self._opened is not None and there != self._file:
+            if self._opened is not None and not self._opened.current():
                 self._opened.close()
                 self._opened = None
             if self._opened is None:
-                self._opened, self._file = self.settings.store(read_only=True), there
+                self._opened = self.settings.store(read_only=True)
             return self._opened
 
     def samples(self) -> Iterator[Sample]:
         """What is told of the store itself; nothing where none is configured."""
         if self.settings is None:
             return
-        yield meta.RECORDS_UNWRITABLE(_unwritable(Path(self.settings.path)))
         try:
             store = self.open()
-            head, copies = store.newest_head(), store.copies()
+            head, copies, unwritable = store.newest_head(), store.copies(), store.unwritable()
         except StoreError:
             yield meta.RECORDS_UNREADABLE(1)
             return
         yield meta.RECORDS_UNREADABLE(0)
+        yield meta.RECORDS_UNWRITABLE(unwritable)
         if head is not None:
             yield meta.HEADS_SIGNED(_end_of(str(json.loads(head[0])["day"])))
-        for copy in self.settings.copies:
-            day = copies.get(copy.name)
-            yield meta.HEADS_COPIED(0 if day is None else _end_of(day), copy=copy.name)
+        for name in self.settings.copiers():
+            yield meta.HEADS_COPIED(_end_of(copies[name]) if name in copies else 0, copy=name)
 
     def close(self) -> None:
         """Let go of it."""
@@ -77,28 +68,6 @@ class RecordsReader:
             if self._opened is not None:
                 self._opened.close()
                 self._opened = None
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        about = path.stat()
-    except OSError:
-        return None
-    return about.st_dev, about.st_ino
-
-
-def _unwritable(path: Path) -> bool:
-    """Whether nobody can write there. That this process may not is no sign: the worker is another, with its rights."""
-    try:
-        room = os.statvfs(path)
-        return room.f_bavail * room.f_frsize < ROOM or room.f_files > 0 == room.f_favail or not _writers(path)
-    except OSError:
-        return True
-
-
-def _writers(path: Path) -> bool:
-    """Whether the file and its folder, in which SQLite keeps its log, may be written to by their owners at least."""
-    return all(place.stat().st_mode & stat.S_IWUSR for place in (path, path.absolute().parent))
 
 
 def _end_of(day: str) -> float:

@@ -34,7 +34,7 @@ def keep_heads(config: Config, store: Store, now: float) -> list[str]:
         failed.append(f"signing_key: {error}" if not isinstance(error, StoreError) else str(error))
         log.error("heads_not_signed", why=str(error))  # noqa: TRY400 - in our own words
     try:
-        for name, why in bring_up_to_date(store, {copy.name: copy.make() for copy in settings.copies}).items():
+        for name, why in bring_up_to_date(store, settings.copiers()).items():
             failed.append(f"copy {name}: {why}")
             log.error("heads_not_copied", copy=name, why=why)
     except StoreError as error:

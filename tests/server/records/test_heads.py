@@ -96,7 +96,7 @@ def test_a_document_of_another_form(store: SqliteStore, text: str):
 
 def copied(store: SqliteStore, folder: Path) -> list[tuple[str, str]]:
     folder.mkdir()
-    assert bring_up_to_date(store, {"worm": to_folder(folder)}) == {}
+    assert bring_up_to_date(store, {"worm": lambda: to_folder(folder)}) == {}
     return in_folder(folder)
 
 
@@ -175,7 +175,7 @@ def test_what_is_no_key_is_said(store: SqliteStore, key: str):
 
 def test_copies_in_a_folder_are_complete_and_never_overwritten(store: SqliteStore, tmp_path: Path):
     folder = tmp_path / "worm"
-    copies = {"worm": to_folder(folder)}
+    copies = {"worm": lambda: to_folder(folder)}
     assert list(bring_up_to_date(store, copies)) == ["worm"]  # the folder is not there yet
     assert store.copies() == {}
     folder.mkdir()
@@ -201,7 +201,7 @@ def test_copies_by_syslog(store: SqliteStore, tcp: bool):
             server.listen()
         listener = threading.Thread(target=_listen, args=(server, got, tcp))
         listener.start()
-        failed = bring_up_to_date(store, {"log": to_syslog("127.0.0.1", server.getsockname()[1], tcp=tcp)})
+        failed = bring_up_to_date(store, {"log": lambda: to_syslog("127.0.0.1", server.getsockname()[1], tcp=tcp)})
         listener.join(10)
     assert failed == {}
     assert len(got) == 3
@@ -222,5 +222,5 @@ def test_a_syslog_that_is_away_is_tried_again(store: SqliteStore):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    assert list(bring_up_to_date(store, {"log": to_syslog("127.0.0.1", port, tcp=True)})) == ["log"]
+    assert list(bring_up_to_date(store, {"log": lambda: to_syslog("127.0.0.1", port, tcp=True)})) == ["log"]
     assert store.copies() == {}

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from closewatch.core import recorded
 from closewatch.core.recorded import RecordsReader
-from closewatch.core.records.settings import RecordsSettings
+from closewatch.core.records import sqlite
+from closewatch.records.settings import Records
 
 
 def told(path: Path) -> dict[str, float]:
-    reader = RecordsReader(RecordsSettings.model_validate({"path": str(path)}))
+    reader = RecordsReader(Records.model_validate({"path": str(path)}))
     try:
         return {sample.family.name: sample.value for sample in reader.samples()}
     finally:
@@ -23,7 +23,7 @@ def told(path: Path) -> dict[str, float]:
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     path = tmp_path / "records"
-    RecordsSettings.model_validate({"path": str(path)}).store(read_only=False).close()
+    Records.model_validate({"path": str(path)}).store(read_only=False).close()
     return path
 
 
@@ -38,9 +38,9 @@ def test_a_store_that_nobody_may_write_to(store: Path):
 
 def test_a_full_disk(store: Path, monkeypatch: pytest.MonkeyPatch):
     full = SimpleNamespace(f_bavail=10, f_frsize=4096, f_files=10, f_favail=5)
-    monkeypatch.setattr(recorded.os, "statvfs", lambda _path: full)
+    monkeypatch.setattr(sqlite.os, "statvfs", lambda _path: full)
     assert told(store)["closewatch_records_unwritable"] == 1
 
 
 def test_no_store(tmp_path: Path):
-    assert told(tmp_path / "gone") == {"closewatch_records_unwritable": 1, "closewatch_records_unreadable": 1}
+    assert told(tmp_path / "gone") == {"closewatch_records_unreadable": 1}

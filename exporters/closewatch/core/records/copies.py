@@ -1,4 +1,4 @@
-"""Copies of the signed heads, where this host can't delete them: a mounted folder, or a syslog elsewhere.
+"""Copies of the signed heads, where this host can't delete them: a mounted folder, a syslog elsewhere; or a bucket.
 
 A copy that fails is tried again the next time; which day each has reached is kept in the store.
 """
@@ -21,22 +21,22 @@ SECONDS = 10.0
 LARGEST = 64 * 1024 * 1024
 FACILITY_AUDIT_NOTICE = 13 * 8 + 5
 Copy = Callable[[str, str, str], None]
-"""Takes day, document, signature. Raises OSError, or CopyError."""
+"""Takes day, document, signature. It, and what makes it, may raise OSError or CopyError."""
 
 
 class CopyError(Exception):
     """A copy that could not be made, in our own words."""
 
 
-def bring_up_to_date(store: Store, copies: Mapping[str, Copy]) -> dict[str, str]:
+def bring_up_to_date(store: Store, copiers: Mapping[str, Callable[[], Copy]]) -> dict[str, str]:
     """Give each copy the days that it lacks; what failed, by the copy's name, in words."""
     failed = {}
     reached = store.copies()
-    for name, copy in copies.items():
+    for name, make in copiers.items():
         for document, signature in store.heads(reached.get(name, "")):
             day = str(json.loads(document)["day"])
             try:
-                copy(day, document, signature)
+                make()(day, document, signature)
             except (OSError, CopyError) as error:
                 failed[name] = getattr(error, "strerror", None) or str(error) or type(error).__name__
                 break

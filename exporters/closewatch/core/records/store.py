@@ -78,5 +78,11 @@ class Store(Protocol):
     def copied(self, name: str, day: str) -> None:
         """Note that a copy has the heads up to a day."""
 
+    def current(self) -> bool:
+        """Whether it is still what would be opened now. Raises nothing."""
+
+    def unwritable(self) -> bool:
+        """Whether nobody can write to it at the moment, as far as it can be told without writing."""
+
     def close(self) -> None:
         """Let go of it."""

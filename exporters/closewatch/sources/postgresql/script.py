@@ -6,15 +6,14 @@ what a dump says. The caller's thread watches while another works: what it raise
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 from psycopg import sql
+
+from closewatch.sources.postgresql.session import cut
 
 TICK = 0.2
 GOODBYE = 5.0
@@ -60,10 +59,7 @@ class Session:
 
     def cut(self) -> None:
         """End what is running in another thread: its connection is gone at once."""
-        with contextlib.suppress(OSError, psycopg.Error):
-            line = socket.socket(fileno=os.dup(self._connection.fileno()))
-            line.shutdown(socket.SHUT_RDWR)
-            line.close()
+        cut(self._connection)
 
     def close(self) -> None:
         """End the session."""
