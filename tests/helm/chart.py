@@ -137,6 +137,18 @@ def container(objects: list[Object]) -> Object:
     return found
 
 
+def granted(objects: list[Object]) -> dict[tuple[str, str], list[Any]]:
+    """Rights in the Kubernetes API by namespace and the account that has them."""
+    rules = {
+        (each["metadata"]["namespace"], each["metadata"]["name"]): each["rules"] for each in every(objects, "Role")
+    }
+    return {
+        (each["metadata"]["namespace"], subject["name"]): rules[each["metadata"]["namespace"], each["roleRef"]["name"]]
+        for each in every(objects, "RoleBinding")
+        for subject in each["subjects"]
+    }
+
+
 def rule_files(objects: list[Object]) -> dict[str, Any]:
     """The installed rules by file name, from PrometheusRules or from the ConfigMap."""
     found = {

@@ -23,6 +23,7 @@ from tests.helm.chart import (
     containers,
     every,
     find,
+    granted,
     lane,
     notes,
     pods,
@@ -90,42 +91,13 @@ def test_only_the_process_that_needs_it_has_a_token_and_rights(helm: Helm) -> No
     asking = ["watch-closewatch-certificates", "watch-closewatch-postgresql"]
     assert [name for name, token in tokens.items() if token] == asking
     assert not any(each["automountServiceAccountToken"] for each in every(objects, "ServiceAccount"))
-    assert _granted(objects) == {
+    assert granted(objects) == {
         ("odoo", "watch-closewatch-certificates"): [SECRETS],
         ("traefik", "watch-closewatch-certificates"): [SECRETS],
         ("databases", "watch-closewatch-postgresql"): [CLUSTER],
     }
     ways_out = {name: find(objects, "NetworkPolicy", name)["spec"]["egress"] for name in tokens}
     assert [name for name, rules in ways_out.items() if len(rules) == 3] == asking
-
-
-def test_rights_are_given_by_hand_where_the_chart_cant_see_the_configuration(helm: Helm) -> None:
-    objects = helm(VALUES["volumes"])
-
-    assert _granted(objects) == {
-        ("odoo", "watch-closewatch"): [SECRETS],
-        ("traefik", "watch-closewatch"): [SECRETS],
-        ("databases", "watch-closewatch"): [CLUSTER],
-    }
-    assert [pod["spec"]["automountServiceAccountToken"] for pod in pods(objects)] == [True]
-
-
-def test_a_login_by_kubeconfig_needs_no_right_here(helm: Helm) -> None:
-    login = {"kubeconfig": "/run/secrets/closewatch/kubeconfig"}
-    targets = [
-        {"kind": "certificates", "name": "a", "kubernetes": login, "secrets": [{"namespace": "odoo"}]},
-        {"kind": "postgresql", "name": "b", "cloudnativepg": {"namespace": "c", "cluster": "d", "kubernetes": login}},
-    ]
-
-    assert _granted(helm({"config": {"targets": targets}})) == {}
-
-
-@pytest.mark.parametrize("name", [name for name in VALUES if name not in {"by-concern", "volumes"}])
-def test_nobody_else_has_any_right(helm: Helm, name: str) -> None:
-    objects = helm(VALUES[name])
-
-    assert every(objects, "Role") == every(objects, "RoleBinding") == []
-    assert not any(pod["spec"]["automountServiceAccountToken"] for pod in pods(objects))
 
 
 def test_secrets_of_all_namespaces_are_not_granted_and_the_notes_say_so() -> None:
@@ -225,18 +197,6 @@ def _concerns(values: dict[str, Any]) -> set[str]:
 def _secret(pod: Object) -> str | None:
     found = [volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if volume["name"] == "secrets"]
     return found[0] if found else None
-
-
-def _granted(objects: list[Object]) -> dict[tuple[str, str], list[Any]]:
-    """Rules by namespace and the account that has them."""
-    rules = {
-        (each["metadata"]["namespace"], each["metadata"]["name"]): each["rules"] for each in every(objects, "Role")
-    }
-    return {
-        (each["metadata"]["namespace"], subject["name"]): rules[each["metadata"]["namespace"], each["roleRef"]["name"]]
-        for each in every(objects, "RoleBinding")
-        for subject in each["subjects"]
-    }
 
 
 def _ports(objects: list[Object]) -> set[int]:

@@ -1,14 +1,17 @@
 {{/* What closewatch reaches: rights in the Kubernetes API, and ports that a NetworkPolicy must leave open. */}}
 
 {{/*
-What a part asks the Kubernetes API for, as JSON {secrets: [namespace], clusters: {namespace: [name]}, namespaces: [both]}: what
-its targets name, and what `rbac` adds for a configuration that the chart can't see.
+What a part asks the Kubernetes API for, as JSON {secrets: [namespace], clusters: {namespace: [name]}, backups: [namespace],
+velero: [namespace], namespaces: [all of them]}: what its targets name, and what `rbac` adds for a configuration that the
+chart can't see.
 */}}
 {{- define "closewatch.asks" -}}
 {{- $rbac := (index . 0).Values.rbac -}}
 {{- $part := index . 1 -}}
 {{- $secrets := list -}}
 {{- $clusters := dict -}}
+{{- $backups := list -}}
+{{- $velero := list -}}
 {{- range $target := $part.targets -}}
   {{- if and (hasKey $target "kubernetes") (not (default dict $target.kubernetes).kubeconfig) -}}
     {{- range $each := default list $target.secrets -}}{{- $secrets = append $secrets $each.namespace -}}{{- end -}}
@@ -16,7 +19,11 @@ its targets name, and what `rbac` adds for a configuration that the chart can't 
   {{- with $target.cloudnativepg -}}
     {{- if not (default dict .kubernetes).kubeconfig -}}
       {{- $_ := set $clusters .namespace (append (default list (get $clusters .namespace)) .cluster | uniq) -}}
+      {{- if eq (toString $target.kind) "backups" -}}{{- $backups = append $backups .namespace -}}{{- end -}}
     {{- end -}}
+  {{- end -}}
+  {{- with $target.velero -}}
+    {{- if not (default dict .kubernetes).kubeconfig -}}{{- $velero = append $velero .namespace -}}{{- end -}}
   {{- end -}}
 {{- end -}}
 {{- if has $part.concern (list "" "certificates") -}}{{- $secrets = concat $secrets $rbac.tlsSecrets -}}{{- end -}}
@@ -25,8 +32,50 @@ its targets name, and what `rbac` adds for a configuration that the chart can't 
     {{- $_ := set $clusters $namespace (concat (default list (get $clusters $namespace)) $names | uniq) -}}
   {{- end -}}
 {{- end -}}
-{{- $secrets = compact $secrets | uniq | sortAlpha -}}
-{{- toJson (dict "secrets" $secrets "clusters" $clusters "namespaces" (concat $secrets (keys $clusters) | uniq | sortAlpha)) -}}
+{{- if has $part.concern (list "" "backups") -}}
+  {{- $backups = concat $backups $rbac.cloudNativePgBackups -}}
+  {{- $velero = concat $velero $rbac.velero -}}
+{{- end -}}
+{{- $secrets = compact $secrets -}}
+{{- toJson (dict "secrets" $secrets "clusters" $clusters "backups" $backups "velero" $velero
+      "namespaces" (concat $secrets (keys $clusters) $backups $velero | uniq | sortAlpha)) -}}
+{{- end }}
+
+{{/*
+The rules of a part's Role in one namespace, as a YAML list: exactly what the code asks for. A list can't be narrowed to names.
+Call with (list $asks $namespace).
+*/}}
+{{- define "closewatch.rights" -}}
+{{- $asks := index . 0 -}}
+{{- $namespace := index . 1 -}}
+{{- if has $namespace $asks.secrets }}
+# Kubernetes can't grant Secrets by their type: who may list them may read all of this namespace. closewatch asks for
+# kubernetes.io/tls only, and keeps nothing but the certificate.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [list]
+{{- end }}
+{{- with get $asks.clusters $namespace }}
+- apiGroups: [postgresql.cnpg.io]
+  resources: [clusters]
+  resourceNames:
+    {{- toYaml . | nindent 4 }}
+  verbs: [get]
+{{- end }}
+{{- if has $namespace $asks.backups }}
+- apiGroups: [postgresql.cnpg.io]
+  resources: [backups]
+  verbs: [list]
+# Where the Barman Cloud plugin is, the recovery window stands here.
+- apiGroups: [barmancloud.cnpg.io]
+  resources: [objectstores]
+  verbs: [list]
+{{- end }}
+{{- if has $namespace $asks.velero }}
+- apiGroups: [velero.io]
+  resources: [backups, backupstoragelocations]
+  verbs: [list]
+{{- end }}
 {{- end }}
 
 {{/* "true" where a part needs its token. */}}

@@ -50,11 +50,10 @@
 {{- end }}
 {{- if and (not $.Values.rbac.create) $asks.namespaces }}
   - Rights in the Kubernetes API, which rbac.create=false leaves to you, for ServiceAccount {{ include "closewatch.partServiceAccount" (list $ $part) }}:
-    {{- range $asks.secrets }}
-      {{ . }}: list secrets
+    {{- range $namespace := $asks.namespaces }}
+    {{- range $rule := include "closewatch.rights" (list $asks $namespace) | fromYamlArray }}
+      {{ $namespace }}: {{ first $rule.verbs }} {{ range $i, $resource := $rule.resources }}{{ if $i }}, {{ end }}{{ list $resource (first $rule.apiGroups) | compact | join "." }}{{ end }}{{ with $rule.resourceNames }} {{ join ", " . }}{{ end }}
     {{- end }}
-    {{- range $namespace, $names := $asks.clusters }}
-      {{ $namespace }}: get clusters.postgresql.cnpg.io {{ join ", " $names }}
     {{- end }}
 {{- end }}
 {{- end }}
