@@ -18,6 +18,9 @@ from closewatch.work import GRACE
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "systemd"
 ALONE, INSTANCE, WORK = "closewatch.service", "closewatch@.service", "closewatch-work.service"
+RECEIVE = "closewatch-receive.service"
+OWN = {"ExecStart", "ExecReload", "Environment", "EnvironmentFile", "LoadCredential", "User"}
+"""What each unit has of its own."""
 WORST = 20
 """Tenths of systemd's exposure level, from 0 (safe) to 100."""
 SYSTEMD = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not on PATH")
@@ -87,8 +90,7 @@ def test_the_worker_starts_as_the_program_wants() -> None:
 
 def test_the_worker_is_as_closed_as_the_others_but_for_what_a_restore_needs() -> None:
     """Each difference is named here, with its reason beside it in the unit."""
-    own = {"ExecStart", "ExecReload", "Environment", "EnvironmentFile", "LoadCredential", "User"}
-    alone, worker = ({pair for pair in settings(name) if pair[0] not in own} for name in (ALONE, WORK))
+    alone, worker = ({pair for pair in settings(name) if pair[0] not in OWN} for name in (ALONE, WORK))
 
     assert alone - worker == {
         ("TimeoutStopSec", "30"),
@@ -112,13 +114,51 @@ def test_the_worker_is_as_closed_as_the_others_but_for_what_a_restore_needs() ->
     assert order == ["@system-service", "~@privileged", "@chown"]  # what comes later wins
 
 
-def test_who_shows_the_records_may_open_them() -> None:
+def test_the_receiver_starts_as_the_program_wants() -> None:
+    text = value(RECEIVE, "ExecStart").replace("${LISTEN}", "127.0.0.1:10199").replace("$OPTIONS", "--log-level=debug")
+    program, receive, *arguments = shlex.split(text)
+    command = typer.main.get_command(command_line).commands[receive]  # type: ignore[attr-defined]
+
+    given = command.make_context(receive, arguments).params
+
+    assert program == "/opt/closewatch/bin/closewatch"
+    assert (given["listen"], given["log_level"]) == ("127.0.0.1:10199", "debug")
+    default = command.make_context(receive, ["any.yml"]).params["listen"]
+    assert value(RECEIVE, "Environment") == f"LISTEN={default} OPTIONS="
+
+
+def test_the_receiver_means_what_the_worker_means() -> None:
+    """Its check `told` reads the records of the receiver: of the same store, by the names of the same targets."""
+    configured = [shlex.split(value(name, "ExecStart"))[2] for name in (WORK, RECEIVE)]
+
+    assert configured == ["/etc/closewatch/work.yml"] * 2
+
+
+def test_the_receiver_is_as_closed_as_the_others_but_for_the_records() -> None:
+    alone, receiver = ({pair for pair in settings(name) if pair[0] not in OWN} for name in (ALONE, RECEIVE))
+
+    assert alone - receiver == set()
+    assert receiver - alone == {("StateDirectory", "closewatch"), ("StateDirectoryMode", "0700")}
+    secrets = {value(name, "LoadCredential") for name in (ALONE, INSTANCE, WORK, RECEIVE)}
+    assert len(secrets) == 4
+
+
+def test_no_two_units_listen_on_the_same_port() -> None:
+    guide = (ROOT / "docs/guides/install-hosts.md").read_text("utf-8")
+    ports = [re.search(r":(\d+)", value(name, "Environment"))[1] for name in (ALONE, RECEIVE)]  # type: ignore[index]
+    ports += re.findall(r"echo LISTEN=127\.0\.0\.1:(\d+) >/etc", guide)
+
+    assert len(ports) == len(set(ports)) == 3
+
+
+def test_who_opens_the_records_may_do_so() -> None:
     """As the same user, and in the same folder."""
     shared = {("StateDirectory", "closewatch"), ("StateDirectoryMode", "0700")}
 
     assert set(settings("records.conf")) == shared
-    assert shared <= set(settings(WORK))
-    assert value(WORK, "User") == Path(ALONE).stem
+    for name in (WORK, RECEIVE):
+        assert shared <= set(settings(name))
+        assert value(name, "User") == Path(ALONE).stem
 
 
 def test_a_user_of_the_host_keeps_its_shared_memory() -> None:
@@ -150,12 +190,12 @@ def test_the_guide_names_passwords_as_systemd_does() -> None:
 def test_systemd_takes_the_units(tmp_path: Path, dropped_in: bool) -> None:
     """The program is put where this machine has one, as systemd looks for it."""
     paths = []
-    for name in (ALONE, INSTANCE, WORK):
+    for name in (ALONE, INSTANCE, WORK, RECEIVE):
         text = (UNITS / name).read_text("utf-8")
         paths.append(tmp_path / name.replace("@.", "@backups."))
         paths[-1].write_text(text.replace("/opt/closewatch/bin/closewatch", sys.executable), encoding="utf-8")
     if dropped_in:
-        for name in ("closewatch@backups.service", WORK):
+        for name in ("closewatch@backups.service", WORK, RECEIVE):
             folder = tmp_path / f"{name}.d"
             folder.mkdir()
             shutil.copy(UNITS / "pgbackrest.conf", folder)
@@ -168,7 +208,7 @@ def test_systemd_takes_the_units(tmp_path: Path, dropped_in: bool) -> None:
 
 
 @SYSTEMD
-@pytest.mark.parametrize("name", [ALONE, INSTANCE, WORK])
+@pytest.mark.parametrize("name", [ALONE, INSTANCE, WORK, RECEIVE])
 def test_systemd_calls_them_safe(name: str) -> None:
     options = subprocess.run(["systemd-analyze", "--help"], capture_output=True, text=True, check=True).stdout
     if "--offline" not in options:
