@@ -86,10 +86,10 @@ def test_the_operator_takes_it(objects: list[Object]) -> None:
             {"url"} <= set(found) <= {"url", "refreshInterval"} | ACCESS for found in each["spec"]["httpSDConfigs"]
         )
     for each in every(objects, "AlertmanagerConfig"):
-        assert set(each["spec"]) == {"route", "receivers", "inhibitRules"}
+        assert {"route", "receivers"} <= set(each["spec"]) <= {"route", "receivers", "inhibitRules"}
         assert all(set(route) <= ROUTE for route in _routes(each["spec"]["route"]))
         matchers = [found for route in _routes(each["spec"]["route"]) for found in route["matchers"]]
-        for rule in each["spec"]["inhibitRules"]:
+        for rule in each["spec"].get("inhibitRules", ()):
             assert set(rule) == {"sourceMatch", "targetMatch", "equal"}
             matchers += [*rule["sourceMatch"], *rule["targetMatch"]]
         assert all(set(found) == MATCHER and found["matchType"] in {"=", "!=", "=~", "!~"} for found in matchers)
@@ -147,11 +147,16 @@ def test_what_selects_pods_finds_one_deployments(objects: list[Object]) -> None:
         assert {port["port"] for rule in policy["spec"].get("ingress", ()) for port in rule["ports"]} <= ports
 
 
-def test_what_is_scraped_is_every_service_by_a_port_that_it_has(objects: list[Object]) -> None:
-    services = every(objects, "Service")
+def test_what_is_scraped_is_every_service_of_an_exporter_by_a_port_that_it_has(objects: list[Object]) -> None:
+    served = [pod["metadata"]["labels"].items() for pod in pods(objects)]
+    services, others = [], []
+    for each in every(objects, "Service"):
+        exporters = any(each["spec"]["selector"].items() <= labels for labels in served)
+        (services if exporters else others).append(each)
     for monitor in every(objects, "ServiceMonitor"):
         chosen = monitor["spec"]["selector"]["matchLabels"].items()
         assert all(chosen <= each["metadata"]["labels"].items() for each in services)
+        assert not any(chosen <= each["metadata"]["labels"].items() for each in others)
         named = {port["name"] for each in services for port in each["spec"]["ports"]}
         assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} == named
     for scrape in every(objects, "ScrapeConfig"):

@@ -40,10 +40,27 @@ def test_an_alert_goes_where_the_fragment_sends_it(helm: Helm, name: str, amtool
     shipped = FRAGMENT["route"]["routes"][0]
     named = [{"name": each["name"]} for each in FRAGMENT["receivers"]]
 
-    found = _receivers(amtool, tmp_path, resource, ALERTS[name] | {"namespace": "monitoring"})
+    found = _receivers(amtool, tmp_path, [resource], ALERTS[name] | {"namespace": "monitoring"})
 
-    assert found == _receivers(amtool, tmp_path, {"route": shipped, "receivers": named}, ALERTS[name])
+    assert found == _receivers(amtool, tmp_path, [{"route": shipped, "receivers": named}], ALERTS[name])
     assert ("closewatch-" in found) == (name != "another's")
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_what_is_sent_is_sent_to_the_records_too(helm: Helm, name: str, amtool: Path, tmp_path: Path) -> None:
+    """Two resources, in the order that the operator chooses: what is observed, or another's, is not recorded."""
+    objects = helm(VALUES["receiver"])
+    routed, recorded = (
+        as_the_operator_does(find(objects, "AlertmanagerConfig", f"watch-closewatch{end}")) for end in ("", "-records")
+    )
+    labels = ALERTS[name] | {"namespace": "monitoring"}
+
+    told = _receivers(amtool, tmp_path, [routed], labels)
+
+    for both in ([routed, recorded], [recorded, routed]):
+        found = set(_receivers(amtool, tmp_path, both, labels).split(","))
+        assert found - {"closewatch-records"} == set(told.split(","))
+        assert ("closewatch-records" in found) == (name not in {"observed", "another's"})
 
 
 def test_the_operators_own_matcher_is_met(helm: Helm, amtool: Path, tmp_path: Path) -> None:
@@ -59,7 +76,7 @@ def test_the_operators_own_matcher_is_met(helm: Helm, amtool: Path, tmp_path: Pa
 
     assert {(each["namespace"], each["team"]) for each in labels} == {("monitoring", "finance-platform")}
     resource = as_the_operator_does(find(objects, "AlertmanagerConfig"))
-    assert _receivers(amtool, tmp_path, resource, ALERTS["page"]) == "null"
+    assert _receivers(amtool, tmp_path, [resource], ALERTS["page"]) == "null"
 
 
 def test_with_the_strategy_none_no_namespace_is_added(helm: Helm) -> None:
@@ -134,11 +151,11 @@ def _text(matcher: dict[str, str]) -> str:
     return f'{matcher["name"]}{matcher["matchType"]}"{matcher["value"]}"'
 
 
-def _receivers(amtool: Path, folder: Path, part: dict[str, Any], labels: dict[str, str]) -> str:
+def _receivers(amtool: Path, folder: Path, parts: list[dict[str, Any]], labels: dict[str, str]) -> str:
     """Who is told, less the stack's own catch-all, to whom an AlertmanagerConfig's alerts go on in any case."""
     config = {
-        "route": {"receiver": "null", "routes": [part["route"]]},
-        "receivers": [{"name": "null"}, *part["receivers"]],
+        "route": {"receiver": "null", "routes": [part["route"] for part in parts]},
+        "receivers": [{"name": "null"}, *(one for part in parts for one in part["receivers"])],
     }
     path = folder / "alertmanager.yml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")

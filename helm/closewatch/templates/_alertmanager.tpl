@@ -11,7 +11,7 @@ written in the resource's words, so that there is no second list of routes.
   {{- $type := regexFind "^(=~|!~|!=|=)" (trimPrefix $name $text) -}}
   {{- $value := trimPrefix (printf "%s%s" $name $type) $text -}}
   {{- if not (and $name $type (regexMatch "^\"[^\"\\\\]*\"$" $value)) -}}
-    {{- fail (printf "alertmanager/routing-fragment.yml: the matcher %s is not understood" $text) -}}
+    {{- fail (printf "alertmanager/: the matcher %s is not understood" $text) -}}
   {{- end -}}
   {{- $found = append $found (dict "name" $name "matchType" $type "value" (trimAll "\"" $value)) -}}
 {{- end -}}

@@ -50,6 +50,22 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- printf "%s://%s.%s.svc:%v" $root.Values.web.scheme (index . 1).name $root.Release.Namespace $root.Values.service.port -}}
 {{- end }}
 
+{{/* A probe of what listens as `web` says. Call with (list $web "/-/healthy"). */}}
+{{- define "closewatch.probe" -}}
+{{- $web := index . 0 -}}
+{{- if eq $web.probes "tcp" -}}
+tcpSocket:
+  port: web
+{{- else -}}
+httpGet:
+  path: {{ index . 1 }}
+  port: web
+  scheme: {{ upper $web.scheme }}
+{{- end }}
+periodSeconds: 10
+timeoutSeconds: 3
+{{- end }}
+
 {{/* Who finds closewatch: operator, annotations, or nobody. */}}
 {{- define "closewatch.scrapedBy" -}}
 {{- if .Values.scrape.annotations -}}

@@ -4,7 +4,7 @@ Pods beside the exporter: the worker, restore tests, and the receiver of notific
 
 {{/*
 Labels by which pods of the lane are found. Their name is another than the exporter's, whose Service and NetworkPolicy must
-not find them. Call with (list $ "work" or "restore" $name).
+not find them. Call with (list $ "work", "restore" or "receive" $name).
 */}}
 {{- define "closewatch.laneSelector" -}}
 app.kubernetes.io/name: {{ include "closewatch.name" (index . 0) }}-{{ index . 1 }}
@@ -36,18 +36,25 @@ looks for itself. Call with (list $ $affinity), what else is asked for.
 {{- end }}
 
 {{/*
-The spec of a pod of the lane. Call with a dict: root, part, plan (null for the worker), image, pullPolicy, args, secret,
-resources, labels.
+The spec of such a pod. Call with a dict: root, part, plan (null but for a restore test), web and account (the receiver's
+alone), image, pullPolicy, args, secret, resources, labels.
 */}}
 {{- define "closewatch.lanePod" -}}
 {{- $root := .root }}
 {{- $mounts := concat $root.Values.mounts (default list .part.settings.mounts) }}
 {{- $env := concat $root.Values.extraEnv (default list .part.settings.extraEnv) }}
-serviceAccountName: {{ include "closewatch.partServiceAccount" (list $root .part) }}
+{{- if .web }}
+{{- /* Who takes what others send asks for nothing, so it gets nothing to ask with. */}}
+{{- $mounts = list }}
+{{- $env = list }}
+{{- end }}
+serviceAccountName: {{ default (include "closewatch.partServiceAccount" (list $root .part)) .account }}
 automountServiceAccountToken: false
 enableServiceLinks: false
+{{- if not .web }}
 # A check has a minute to clean up after itself, and then to write what it found.
 terminationGracePeriodSeconds: 120
+{{- end }}
 {{- if .plan }}
 restartPolicy: Never
 {{- end }}
@@ -75,12 +82,25 @@ containers:
       {{- toYaml .args | nindent 6 }}
       - --log-format={{ $root.Values.log.format }}
       - --log-level={{ $root.Values.log.level }}
+      {{- if (default dict .web).existingSecret }}
+      - --web.config.file=/etc/closewatch-web/web.yml
+      {{- end }}
     {{- if .plan }}
     {{- $env = append $env (dict "name" "TMPDIR" "value" "/scratch") }}
     {{- end }}
     {{- with $env }}
     env:
       {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- if .web }}
+    ports:
+      - name: web
+        containerPort: 10188
+        protocol: TCP
+    livenessProbe:
+      {{- include "closewatch.probe" (list .web "/-/healthy") | nindent 6 }}
+    readinessProbe:
+      {{- include "closewatch.probe" (list .web "/-/healthy") | nindent 6 }}
     {{- end }}
     securityContext:
       allowPrivilegeEscalation: false
@@ -108,6 +128,11 @@ containers:
       {{- if .secret }}
       - name: secrets
         mountPath: /run/secrets/closewatch
+        readOnly: true
+      {{- end }}
+      {{- if (default dict .web).existingSecret }}
+      - name: web
+        mountPath: /etc/closewatch-web
         readOnly: true
       {{- end }}
       {{- range $mount := $mounts }}
@@ -157,6 +182,12 @@ volumes:
   - name: secrets
     secret:
       secretName: {{ .secret }}
+      defaultMode: 0440
+  {{- end }}
+  {{- with (default dict .web).existingSecret }}
+  - name: web
+    secret:
+      secretName: {{ . }}
       defaultMode: 0440
   {{- end }}
   {{- range $mount := $mounts }}

@@ -33,6 +33,11 @@
   - {{ $plan.name }} is a volume snapshot: it can't be tested, and its record will say so each time.
 {{- end }}
 {{- end }}
+{{- $senders := include "closewatch.senders" (list $ $part) | fromJsonArray }}
+{{- if and $senders (not (include "closewatch.receiver" (list $ $part))) }}
+  - Nothing takes what is sent by {{ join ", " $senders }}: without receiver.enabled say `notifications: false` there, or each
+    critical alert counts as told to nobody.
+{{- end }}
 {{- $asks := include "closewatch.asks" (list $ $part) | fromJson }}
 {{- if and (not (include "closewatch.partSecret" (list $ $part))) (not $.Values.extraEnv) (not $part.settings.extraEnv) (not $.Values.extraVolumes) (ne $part.concern "certificates") }}
   - No passwords are given{{ with $part.concern }} to {{ . }}{{ end }}: create a Secret and name it in {{ with $part.concern }}concerns.{{ . }}.{{ end }}existingSecret.
@@ -55,6 +60,19 @@
       {{ $namespace }}: {{ first $rule.verbs }} {{ range $i, $resource := $rule.resources }}{{ if $i }}, {{ end }}{{ list $resource (first $rule.apiGroups) | compact | join "." }}{{ end }}{{ with $rule.resourceNames }} {{ join ", " . }}{{ end }}
     {{- end }}
     {{- end }}
+{{- end }}
+{{- end }}
+{{- $sending := include "closewatch.sending" . | fromJsonArray }}
+{{- if and $sending (not .Values.receiver.web.existingSecret) }}
+  - The receiver asks for no login: whoever networkPolicy.alertmanager lets in can make up notifications. See
+    receiver.web.existingSecret.
+{{- end }}
+{{- if and .Values.alerting.enabled .Values.alerting.routing }}
+{{- range $sending }}
+{{- if not (and $.Values.alertmanagerConfig.enabled (eq . (include "closewatch.recordsTarget" $))) }}
+  - {{ . }} must send to {{ include "closewatch.receiverUrl" (list $ .) }} as well. How:
+      kubectl --namespace {{ $.Release.Namespace }} get configmap {{ $name }}-routing -o jsonpath='{.data.records-fragment-{{ replace "." "\\." . }}\.yml}'
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if and (eq $by "operator") (not $operator) }}
