@@ -26,15 +26,23 @@ def _address(text: str) -> str:
     return text
 
 
-class PostgresqlPlace(Model):
+class PostgresqlLogin(Model):
+    """A role and its password."""
+
+    user: str = Field(min_length=1, max_length=63, description="The role.")
+    password: Secret | None = Field(None, description="Where the role's password is kept.")
+
+
+class PostgresqlPlace(PostgresqlLogin):
     """A database of its own in PostgreSQL; not on the servers whose backups and books are checked."""
 
     hosts: Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], Field(min_length=1, max_length=16)] = Field(
         description="Where the members of the cluster listen, as host:port."
     )
     database: str = Field("closewatch", min_length=1, max_length=63, description="The database.")
-    user: str = Field(min_length=1, max_length=63, description="The role; the worker's, or one that may only read.")
-    password: Secret | None = Field(None, description="Where the role's password is kept.")
+    reader: PostgresqlLogin | None = Field(
+        None, description="The role of who only reads, such as `closewatch serve`; default: the same."
+    )
     tls: Tls = Field(Tls.model_construct(), description="TLS to the server.")
 
     def store(self, *, read_only: bool) -> Store:
@@ -45,7 +53,8 @@ class PostgresqlPlace(Model):
         except ModuleNotFoundError:
             raise StoreError("needs the package psycopg; install it: pip install 'closewatch[postgresql]'") from None
         addresses = tuple(address(host, DEFAULT_PORT) for host in self.hosts)
-        access = Access(addresses, self.user, self.password, self.database, self.tls.parameters())
+        login = self.reader if read_only and self.reader is not None else self
+        access = Access(addresses, login.user, login.password, self.database, self.tls.parameters())
         return PostgresqlStore(access, read_only=read_only)
 
 

@@ -75,7 +75,8 @@ def opened(keys: dict[str, Any], *, read_only: bool = False) -> Store:
     """The store of a place."""
     if "path" in keys:
         return SqliteStore(Path(keys["path"]), read_only=read_only)
-    return settings(keys, READER if read_only else WORKER).store(read_only=read_only)
+    both = settings(keys, WORKER).model_copy(update={"reader": settings(keys, READER)})
+    return both.store(read_only=read_only)
 
 
 def settings(keys: dict[str, Any], user: str) -> PostgresqlPlace:
