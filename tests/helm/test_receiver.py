@@ -209,7 +209,6 @@ CUSTOM: dict[str, Any] = {"enabled": True, "receivers": {"page": {"a": []}, "tic
     ("values", "complaint"),
     [
         ({"receiver": {"enabled": True}}, "receiver.enabled: what it takes needs config.records and a volume for it"),
-        ({"existingConfigMap": "mine", "receiver": {"enabled": True}}, "receiver.enabled: what it takes needs"),
         ({"config": {"targets": [MAIN]}}, "main has scheduled checks, whose results need config.records"),
         (
             sending({"kind": "redis", "name": "a"}, receiver={"enabled": True}),

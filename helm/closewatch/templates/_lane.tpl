@@ -41,6 +41,7 @@ alone), image, pullPolicy, args, secret, resources, labels.
 */}}
 {{- define "closewatch.lanePod" -}}
 {{- $root := .root }}
+{{- $kept := include "closewatch.recordsVolume" $root }}
 {{- $mounts := concat $root.Values.mounts (default list .part.settings.mounts) }}
 {{- $env := concat $root.Values.extraEnv (default list .part.settings.extraEnv) }}
 {{- if .web }}
@@ -115,8 +116,10 @@ containers:
       - name: config
         mountPath: /etc/closewatch
         readOnly: true
+      {{- if $kept }}
       - name: records
         mountPath: {{ $root.Values.records.mountPath }}
+      {{- end }}
       - name: tmp
         mountPath: /tmp
       {{- if .plan }}
@@ -150,9 +153,11 @@ volumes:
   - name: config
     configMap:
       name: {{ default .part.name $root.Values.existingConfigMap }}
+  {{- if $kept }}
   - name: records
     persistentVolumeClaim:
       claimName: {{ include "closewatch.recordsClaim" $root }}
+  {{- end }}
   - name: tmp
     emptyDir:
       sizeLimit: 256Mi
@@ -196,8 +201,10 @@ volumes:
   {{- with $root.Values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- if $kept }}
 affinity:
   {{- include "closewatch.onOneNode" (list $root dict) | nindent 2 }}
+{{- end }}
 {{- range $key, $value := dict "nodeSelector" .nodeSelector "tolerations" .tolerations }}
 {{- with $value }}
 {{ $key }}:

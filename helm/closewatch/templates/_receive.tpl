@@ -1,7 +1,7 @@
 {{/*
-The receiver of what Alertmanager sends. It opens the records as the worker does, on the same node, but in a pod of its own:
-NetworkPolicies, ServiceAccounts and volumes are a pod's, and who is talked to by others gets no way out, no password and no
-backup; nor does a worker that ends its checks hold up notifications.
+The receiver of what Alertmanager sends. It opens the records as the worker does, on the same node where they are a file, but
+in a pod of its own: NetworkPolicies, ServiceAccounts and volumes are a pod's, and who is talked to by others gets no way out
+but to the records, no password but theirs and no backup; nor does a worker that ends its checks hold up notifications.
 */}}
 
 {{/* Names of a part's Alertmanagers that send here, as a JSON list. Call with (list $ $part). */}}
@@ -82,12 +82,17 @@ those of a configuration that the chart can't see.
 {{- $config := default dict .Values.config -}}
 {{- $hidden := or .Values.existingConfigMap $config.include -}}
 {{- if eq (toString .Values.receiver.enabled) "true" -}}
-  {{- if not (or .Values.records.persistentVolumeClaim .Values.records.size) -}}
+  {{- if not (or (include "closewatch.recordsVolume" .) $config.records .Values.existingConfigMap) -}}
     {{- fail "receiver.enabled: what it takes needs config.records and a volume for it: see records" -}}
   {{- end -}}
   {{- $senders := include "closewatch.senders" (list . (dict "targets" (default list $config.targets))) | fromJsonArray -}}
   {{- if not (or $senders $hidden) -}}
     {{- fail "receiver.enabled: no target of config.targets is an Alertmanager that sends its notifications here" -}}
+  {{- end -}}
+{{- end -}}
+{{- range $part := include "closewatch.parts" . | fromJsonArray -}}
+  {{- if and (include "closewatch.receiver" (list $ $part)) (dig "postgresql" "password" "" (default dict $part.config.records)) (not $.Values.receiver.existingSecret) -}}
+    {{- fail "receiver.existingSecret is missing: a Secret with the password of config.records.postgresql, and nothing else" -}}
   {{- end -}}
 {{- end -}}
 {{- end }}

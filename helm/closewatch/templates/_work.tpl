@@ -1,7 +1,7 @@
 {{/*
 The scheduled lane: a worker for what is looked at in the background, a CronJob for each restore test, and the volume with
-the records that they and the exporter share. Records are one SQLite file, whose locks don't work on network file systems:
-so all pods that open it run on one node.
+the records that they and the exporter share. Records in one SQLite file, whose locks don't work on network file systems,
+bind all pods that open it to one node; those in PostgreSQL bind none.
 */}}
 
 {{/* "true" where a target has scheduled checks. */}}
@@ -20,9 +20,24 @@ so all pods that open it run on one node.
 
 {{/* "true" where a part opens the records. Call with (list $ $part). */}}
 {{- define "closewatch.recorded" -}}
-{{- $records := (index . 0).Values.records -}}
-{{- if or (index . 1).config.records (and (index . 0).Values.existingConfigMap (or $records.persistentVolumeClaim $records.size)) -}}
+{{- $values := (index . 0).Values -}}
+{{- $wanted := or (eq (toString $values.worker.enabled) "true") (eq (toString $values.receiver.enabled) "true") -}}
+{{- if or (index . 1).config.records (and $values.existingConfigMap (or (include "closewatch.recordsVolume" (index . 0)) $wanted)) -}}
 true
+{{- end -}}
+{{- end }}
+
+{{/* "true" where the records are in a volume. */}}
+{{- define "closewatch.recordsVolume" -}}
+{{- if or .Values.records.persistentVolumeClaim .Values.records.size -}}true{{- end -}}
+{{- end }}
+
+{{/* The records as something that is reached, as a JSON list of targets. Call with (list $ $part). */}}
+{{- define "closewatch.recordsReached" -}}
+{{- with (default dict (index . 1).config.records).postgresql -}}
+{{- toJson (list (dict "kind" "postgresql" "hosts" .hosts)) -}}
+{{- else -}}
+[]
 {{- end -}}
 {{- end }}
 
@@ -107,7 +122,8 @@ true
 {{- $records := .Values.records -}}
 {{- $config := default dict .Values.config -}}
 {{- $hidden := or .Values.existingConfigMap $config.include -}}
-{{- $volume := or $records.persistentVolumeClaim $records.size -}}
+{{- $volume := include "closewatch.recordsVolume" . -}}
+{{- $server := (default dict $config.records).postgresql -}}
 {{- $plans := list -}}
 {{- if and $records.persistentVolumeClaim $records.size -}}
   {{- fail "records: name a claim by persistentVolumeClaim, or a size, not both" -}}
@@ -124,19 +140,27 @@ true
       {{- end -}}
     {{- end -}}
   {{- end -}}
-  {{- if and $config.records (not $volume) -}}
+  {{- if and $server $volume -}}
+    {{- fail "records: nothing would be kept in that volume, as config.records.postgresql says where" -}}
+  {{- end -}}
+  {{- if and $config.records (not $server) (not $volume) -}}
     {{- fail "config.records needs a volume: name a claim by records.persistentVolumeClaim, or have one made by records.size" -}}
   {{- end -}}
   {{- if and $volume (not $config.records) -}}
     {{- fail "records: nothing would be kept in that volume, as config.records is missing" -}}
   {{- end -}}
-  {{- with $config.records -}}
+  {{- if and $config.records (not $server) -}}
+    {{- with $config.records -}}
     {{- if not (hasPrefix (printf "%s/" (trimSuffix "/" $records.mountPath)) (toString .path)) -}}
       {{- fail (printf "config.records.path: %s is not below records.mountPath %s, and would be gone with the pod" (toString .path) $records.mountPath) -}}
     {{- end -}}
+    {{- end -}}
   {{- end -}}
 {{- end -}}
-{{- if and (eq (toString .Values.worker.enabled) "true") (not $volume) -}}
+{{- if and (gt (int .Values.worker.replicas) 1) $volume -}}
+  {{- fail "worker.replicas: several workers share records in PostgreSQL alone: see config.records.postgresql" -}}
+{{- end -}}
+{{- if and (eq (toString .Values.worker.enabled) "true") (not (or $volume $server .Values.existingConfigMap)) -}}
   {{- fail "worker.enabled: what it finds needs config.records and a volume for it: see records" -}}
 {{- end -}}
 {{- if and (eq (toString .Values.restores.enabled) "true") (not $plans) -}}
