@@ -39,8 +39,11 @@ lint() {
 tests() {
     servers=
     [ "${CI:-}" != true ] || servers=--require-servers
+    # Tests wait for servers more than they compute: one worker more than there are cores, and each has servers of its own.
+    workers=$(($(nproc) + 1))
+    [ "$workers" -le 6 ] || workers=6
     # shellcheck disable=SC2086 # both hold several words or none
-    pytest -n 2 $servers ${PYTEST_ARGS:-} || failed="$failed, pytest"
+    pytest -n "$workers" $servers ${PYTEST_ARGS:-} || failed="$failed, pytest"
 }
 
 for part in "$@"; do
