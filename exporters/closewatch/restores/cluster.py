@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from closewatch.engines.binaries import PostgresBinaries, find_postgres
 from closewatch.engines.datafolder import reachable
 from closewatch.restores.scratch import Scratch
@@ -18,10 +20,10 @@ def binaries_for(major: int, *, exactly: bool) -> PostgresBinaries:
     return fitting[0]
 
 
-def binaries_of(scratch: Scratch) -> PostgresBinaries:
-    """Those of the cluster's own version. Raises Failed(unreadable, wrong_version)."""
+def binaries_of(scratch: Scratch, data: Path | None = None) -> PostgresBinaries:
+    """Those of the cluster's own version; or of another data folder's. Raises Failed(unreadable, wrong_version)."""
     try:
-        major = int((scratch.data / "PG_VERSION").read_text(encoding="ascii").strip())
+        major = int(((data or scratch.data) / "PG_VERSION").read_text(encoding="ascii").strip())
     except (OSError, ValueError):
         raise Failed(Why.UNREADABLE, "what was restored is no data folder of PostgreSQL") from None
     return reachable(scratch.engines, binaries_for(major, exactly=True))

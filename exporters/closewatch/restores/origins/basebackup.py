@@ -1,7 +1,8 @@
 """From folders that pg_basebackup wrote, plain or as tar files, and a folder with archived WAL.
 
 A folder counts as a backup when its `backup_manifest` is there and readable: pg_basebackup writes it last. WAL comes by
-`cp`, or unpacked where the archive is compressed (.gz, .zst, .xz, .lz4, .bz2).
+`cp`, or unpacked where the archive is compressed (.gz, .zst, .xz, .lz4, .bz2). An incremental one is put together with
+those that it builds on, which must lie beside it.
 
 Source: PostgreSQL's documentation of pg_basebackup and of the backup manifest, 13 to 18.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from closewatch.restores.links import take_in
 from closewatch.restores.origins.base import Backup, Moment, Window
+from closewatch.restores.origins.increments import chain, combine
 from closewatch.restores.origins.recovery import SEGMENT, from_folder, settings_for
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.why import Failed, Why
@@ -64,9 +66,15 @@ class BaseBackup:
     def restore(self, backup: Backup, to: Moment, scratch: Scratch) -> Mapping[str, str]:
         """Copy or unpack it. Raises Failed."""
         folder = self._path / backup.id
-        archives = sorted(folder.glob("base.tar*"))
-        if archives:
-            _unpack(folder, archives[0], scratch)
+        needed = chain(folder, [self._path / each.id for each in self.backups(scratch)], scratch)
+        if len(needed) > 1:
+            parts = [_part(one, f"part-{number}", scratch) for number, one in enumerate(needed)]
+            combine(parts, scratch)
+            for part in parts:
+                if part.is_relative_to(scratch.path):
+                    shutil.rmtree(part)
+        elif archive := _archive(folder):
+            _unpack(folder, archive, scratch.data, scratch)
         else:
             ran = scratch.run(
                 ["cp", "-a", "--no-preserve=ownership", f"{folder}/.", str(scratch.data)], cwd=scratch.path
@@ -110,18 +118,34 @@ def _major(folder: Path) -> int | None:
         return None
 
 
-def _unpack(folder: Path, base: Path, scratch: Scratch) -> None:
+def _archive(folder: Path) -> Path | None:
+    """The base archive of a backup in tar files."""
+    return next(iter(sorted(folder.glob("base.tar*"))), None)
+
+
+def _part(folder: Path, name: str, scratch: Scratch) -> Path:
+    """A backup of a chain as a data folder: unpacked here, or where it is."""
+    archive = _archive(folder)
+    if archive is None:
+        return folder
+    data = scratch.folder(name)
+    _unpack(folder, archive, data, scratch)
+    return data
+
+
+def _unpack(folder: Path, base: Path, data: Path, scratch: Scratch) -> None:
     """The base archive, pg_wal's, and those of tablespaces."""
     wal = sorted(folder.glob("pg_wal.tar*"))
-    spaces = [(path, scratch.folder(f"tablespace-{_oid(path)}")) for path in folder.glob("*.tar*") if _oid(path)]
-    for archive, to in ((base, scratch.data), *((path, scratch.data / "pg_wal") for path in wal), *spaces):
+    name = "tablespace" if data == scratch.data else f"{data.name}-tablespace"
+    spaces = [(path, scratch.folder(f"{name}-{_oid(path)}")) for path in folder.glob("*.tar*") if _oid(path)]
+    for archive, to in ((base, data), *((path, data / "pg_wal") for path in wal), *spaces):
         ran = scratch.run(["tar", "-xf", str(archive), "-C", str(to)], cwd=scratch.path)
         if ran.code:
             raise Failed(Why.UNREADABLE, "an archive of the backup is damaged or cut short")
     for archive, to in spaces:
-        take_in(scratch, scratch.data / "pg_tblspc" / _oid(archive), to)
-    shutil.copyfile(folder / MANIFEST, scratch.data / MANIFEST)
-    scratch.give(scratch.data / MANIFEST)
+        take_in(scratch, data / "pg_tblspc" / _oid(archive), to)
+    shutil.copyfile(folder / MANIFEST, data / MANIFEST)
+    scratch.give(data / MANIFEST)
 
 
 def _oid(archive: Path) -> str:

@@ -8,6 +8,7 @@ Source: PostgreSQL's documentation of pg_verifybackup, 13 to 18.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from closewatch.restores import cluster
@@ -25,13 +26,14 @@ CHANGED = (
 )
 
 
-def verify(scratch: Scratch) -> dict[str, Any]:
-    """What was compared. Raises Failed(manifest) where files differ or are missing."""
-    if not (scratch.data / "backup_manifest").exists():
+def verify(scratch: Scratch, data: Path | None = None) -> dict[str, Any]:
+    """What was compared, of what was restored or another data folder. Raises Failed(manifest) where files differ."""
+    data = data or scratch.data
+    if not (data / "backup_manifest").exists():
         return {"there": False}
-    program = cluster.program(cluster.binaries_of(scratch), "pg_verifybackup")
+    program = cluster.program(cluster.binaries_of(scratch, data), "pg_verifybackup")
     ignored = [f"--ignore={name}" for name in CHANGED]
-    ran = scratch.run([program, "--no-parse-wal", "--quiet", *ignored, str(scratch.data)])
+    ran = scratch.run([program, "--no-parse-wal", "--quiet", *ignored, str(data)], cwd=scratch.path)
     if ran.code:
         faults = sum(b"error:" in line for line in ran.err.splitlines())
         raise Failed(Why.MANIFEST, f"pg_verifybackup found {faults or 'some'} faults in the restored files")
