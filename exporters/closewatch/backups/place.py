@@ -38,6 +38,24 @@ AGAIN = 60.0
 """Seconds after which a place that couldn't be asked is asked again."""
 
 
+def inspect(store: Store, entry: Entry, deadline: Deadline, *, filestore: bool) -> Found:
+    """What the content of a file, or of a directory dump, says. Raises Gone, Unavailable."""
+    if not entry.parts:
+        return formats.inspect(_reading(store, entry, "", entry.size, deadline), entry.size, filestore=filestore)
+    size = entry.parts.get(TOC, 0)
+    return formats.inspect_folder(_reading(store, entry, TOC, size, deadline), size, entry.parts)
+
+
+def _reading(store: Store, entry: Entry, part: str, size: int, deadline: Deadline) -> Callable[[int, int], bytes]:
+    """Reads within the file, wherever its content says that more is."""
+
+    def read(start: int, length: int) -> bytes:
+        inside = min(length, size - start)
+        return store.read(entry, part, start, inside, deadline) if inside > 0 else b""
+
+    return read
+
+
 class Place:
     """Asks aside, in a thread of its own; what went wrong is said again until it is asked anew."""
 
@@ -125,19 +143,7 @@ class Files:
     def _inspect(self, entry: Entry, deadline: Deadline) -> Found:
         if not self._must_open(entry):
             return formats.unopened(entry.size) if not under_way(entry.name) else Found()
-        if entry.parts:
-            size = entry.parts.get(TOC, 0)
-            return formats.inspect_folder(self._reading(entry, TOC, size, deadline), size, entry.parts)
-        return formats.inspect(self._reading(entry, "", entry.size, deadline), entry.size, filestore=self._filestore)
-
-    def _reading(self, entry: Entry, part: str, size: int, deadline: Deadline) -> Callable[[int, int], bytes]:
-        """Reads within the file, wherever its content says that more is."""
-
-        def read(start: int, length: int) -> bytes:
-            inside = min(length, size - start)
-            return self.store.read(entry, part, start, inside, deadline) if inside > 0 else b""
-
-        return read
+        return inspect(self.store, entry, deadline, filestore=self._filestore)
 
     def _row(self, entry: Entry, found: Found, now: float) -> Mapping[str, Any]:
         changed = self._tags.get(entry.name, entry.tag) != entry.tag

@@ -10,13 +10,13 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from closewatch.backups import formats
 from closewatch.backups.found import Fault, Found, Type
 from closewatch.backups.judge import State, beside, judge, under_way
-from closewatch.backups.place import NEWEST
+from closewatch.backups.place import NEWEST, inspect
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.restores.origins import unpacked
@@ -24,7 +24,7 @@ from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.pipe import near, unwritten
 from closewatch.restores.why import Failed, Why
 from closewatch.sources.folder import Folder
-from closewatch.sources.store import TOC, Entry, Gone, Store
+from closewatch.sources.store import Entry, Gone, Store
 
 if TYPE_CHECKING:
     from closewatch.restores.scratch import Scratch
@@ -101,7 +101,8 @@ class Files:
             if under_way(entry.name) or not entry.readable:
                 continue
             try:
-                found = self._inspect(entry)
+                look = partial(inspect, self.store, entry, Deadline.after(LONGEST), filestore=self.filestore)
+                found = _asked(look)
             except Gone:
                 continue
             moving = not self.store.atomic and now - entry.modified < self.settle
@@ -111,18 +112,8 @@ class Files:
             elif verdict.reason is not None:
                 faults.add(verdict.reason)
 
-    def _inspect(self, entry: Entry) -> Found:
-        if entry.parts:
-            size = entry.parts.get(TOC, 0)
-            return formats.inspect_folder(lambda at, length: self._read(entry, TOC, at, length), size, entry.parts)
-        return formats.inspect(
-            lambda at, length: self._read(entry, "", at, length), entry.size, filestore=self.filestore
-        )
-
     def _read(self, entry: Entry, part: str, start: int, length: int) -> bytes:
         inside = min(length, (entry.parts[part] if part else entry.size) - start)
-        if inside <= 0:
-            return b""
         return _asked(lambda: self.store.read(entry, part, start, inside, Deadline.after(LONGEST)))
 
     def near(self, name: str, scratch: Scratch) -> Path:
