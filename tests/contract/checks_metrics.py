@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.contract.tree import METRIC, Declared, Use, declarations, panel_queries, rules, uses
+from tests.contract.tree import METRIC, Declared, Use, declarations, panel_queries, parsed, rules, uses
 
 REFERENCE = Path("docs/reference/metrics.md")
 UNUSED = Path("docs/reference/unused.yml")
@@ -117,22 +117,27 @@ def _useless(root: Path, declared: set[str], used: set[str]) -> Iterator[str]:
 
 def _texts(root: Path, known: set[str]) -> Iterator[str]:
     """Names in prose, commands, templates and promtool's tests."""
+    words = _first_words(known)
     for path in sorted({path for pattern in TEXTS for path in root.glob(pattern)}):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            for name in _unknown(line, known):
+            for name in _unknown(line, known, words):
                 yield f"{path.relative_to(root)}:{number}: names {name}, which nothing declares"
 
 
 def _docstrings(root: Path, known: set[str]) -> Iterator[str]:
     """The sample output that a collector's docstring shows."""
+    words = _first_words(known)
     for path in sorted((root / "exporters").rglob("*.py")):
-        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        for name in _unknown(text, known):
+        text = ast.get_docstring(parsed(path.read_text(encoding="utf-8"))) or ""
+        for name in _unknown(text, known, words):
             yield f"{path.relative_to(root)}: its docstring names {name}, which nothing declares"
 
 
-def _unknown(text: str, known: set[str]) -> list[str]:
+def _first_words(known: set[str]) -> set[str]:
+    return {name.split("_")[1] for name in known if name.startswith("closewatch_")}
+
+
+def _unknown(text: str, known: set[str], words: set[str]) -> list[str]:
     """Names that look like our metrics, by their first word, and aren't. A prefix (`closewatch_target_*`) is fine."""
-    words = {name.split("_")[1] for name in known if name.startswith("closewatch_")}
     found = {name for name in METRIC.findall(text) if name.split("_")[1] in words and not name.endswith("_")}
     return sorted(found - known)

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import promql_parser
 import yaml
 
 METRIC = re.compile(r"\bclosewatch_[a-z0-9_]+\b")
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _GRAFANA_QUERY = re.compile(r"(?:label_values|query_result)\((.+?)(?:,\s*\w+)?\)$")
 _GRAFANA_VARIABLE = re.compile(r"\$\{?\w+(?::\w+)?\}?")
 
@@ -50,10 +52,16 @@ class Rule:
     body: dict[str, Any]
 
 
+@cache
+def parsed(text: str) -> ast.Module:
+    """A module, parsed once for all copies that have the same text; nobody changes what it gives."""
+    return ast.parse(text)
+
+
 def declarations(root: Path) -> Iterator[Declared | str]:
     """Every family that a module of the program declares; a string where its name can't be found by a search."""
     for path in sorted((root / "exporters").rglob("*.py")):
-        module = ast.parse(path.read_text(encoding="utf-8"))
+        module = parsed(path.read_text(encoding="utf-8"))
         constants = {
             target.id: statement.value
             for statement in module.body
@@ -87,10 +95,16 @@ def _declared(call: ast.Call, constants: dict[str, ast.expr], place: str) -> Dec
         return Declared(name.value, None, place)
 
 
+@cache
+def _loaded(text: str) -> Any:
+    """A file's content, read once for all copies that have the same; nobody changes what it gives."""
+    return yaml.load(text, _LOADER)  # noqa: S506 - a safe one
+
+
 def rules(root: Path) -> Iterator[Rule]:
     """All rules of alerting/rules."""
     for path in sorted((root / "alerting" / "rules").glob("*.yml")):
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+        for group in _loaded(path.read_text(encoding="utf-8"))["groups"]:
             for body in group["rules"]:
                 name = body.get("alert") or body["record"]
                 place = f"{path.relative_to(root)}: {name}"
