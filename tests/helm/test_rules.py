@@ -81,8 +81,8 @@ def test_the_rules_tests_pass_on_what_is_installed(helm: Helm, promtool: Path, t
     """The rules are equal, see above; so a few short tests show that they are still read the same."""
     _write(rule_files(helm(OPERATOR | NOTIFY)), tmp_path)
     (tmp_path / "tests").mkdir()
-    paths = sorted((ROOT / "alerting/tests").glob("*.yml"), key=lambda path: path.stat().st_size)[:6]
-    copies = [shutil.copy(path, tmp_path / "tests") for path in paths]
+    names = ("odoo_copies.yml", "odoo_operations_jobs.yml", "backups_access.yml")
+    copies = [shutil.copy(ROOT / "alerting/tests" / name, tmp_path / "tests") for name in names]
 
     done = subprocess.run(
         [promtool, "test", "rules", *copies], capture_output=True, text=True, check=False, cwd=tmp_path / "tests"
