@@ -69,8 +69,8 @@ LAYERS = {
 }  # fmt: skip
 ANNOTATIONS = {"summary", "description", "impact", "runbook_url", "dashboard_url"}
 SCRAPE = {"job", "instance", "pod", "namespace", "container", "endpoint", "service", "node"}
-LITERALS = {"closewatch:odoo_shared:cell": {2.0, 0.5}}
-"""Numbers that nobody tunes: what is a cell's fault, and not a tenant's. 0 and 1 are states, not limits."""
+LITERALS = {"closewatch:odoo_shared:cell": {2.0, 0.5}, "closewatch:restore_source_idle:target": {80.0, 300.0}}
+"""Numbers that nobody tunes: a cell's fault, what an idle PostgreSQL writes. 0 and 1 are states, not limits."""
 WITHOUT_VALUE = {"PostgresqlReplicationLinkDown", "PostgresqlBreakGlassUsed"}
 """Alerts with a threshold whose value isn't always a number to show: a link that is down has no silence."""
 UNITS = {

@@ -30,11 +30,13 @@ from closewatch.postgresql.storage import STORAGE
 from closewatch.postgresql.transactions import TRANSACTIONS
 from closewatch.postgresql.vacuum import VACUUM
 from closewatch.postgresql.wal_archive import WAL_ARCHIVE
+from closewatch.postgresql.wal_position import WAL_POSITION
 from closewatch.postgresql.wraparound import WRAPAROUND
 
 # The cheapest first: a batch that is cut short by its deadline has answered what it could.
 COLLECTORS: tuple[Collector, ...] = (
     SERVER,
+    WAL_POSITION,
     CHECKPOINTS,
     WRAPAROUND,
     SLOTS,

@@ -79,6 +79,8 @@ def _objectives(payload: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             kept = got is not None and got <= wanted
             text += f" of {duration(wanted)} allowed: {'kept' if kept else 'MISSED'}"
         yield title, text
+    if reached["rpo"] is not None:
+        yield "", "counted from the newest recoverable moment, whether or not something was written after it"
 
 
 def _looked_at(payload: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

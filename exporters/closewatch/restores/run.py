@@ -26,6 +26,7 @@ from closewatch.restores.phases import Clock, Phase
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.server import Server
 from closewatch.restores.settings import RestoresTarget
+from closewatch.restores.walend import wal_end
 from closewatch.restores.why import Failed, Why
 
 log = structlog.get_logger(__name__)
@@ -186,6 +187,7 @@ def _physical(course: Course, origin: Physical, scratch: Scratch) -> Server:
         if to.time is None:
             no_hole(server, _newest_wal(course, origin, scratch))
     course.point = server.recovered_to() or course.backup.done
+    course.found["recovered_wal"] = wal_end(server)
     if course.point > time.time() + AHEAD:
         server.stop()
         raise Failed(Why.CLOCK, "the newest commit in it is from the future")

@@ -176,19 +176,19 @@ class Server:
 
     def databases(self) -> list[str]:
         """The databases that one can connect to, less templates."""
-        with self.connect(_MAINTENANCE) as connection:
+        with self.connect(MAINTENANCE) as connection:
             question = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1"
             return [str(name) for (name,) in connection.execute(question)]
 
     def create_database(self, name: str) -> None:
         """An empty database."""
-        with self.connect(_MAINTENANCE) as connection:
+        with self.connect(MAINTENANCE) as connection:
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'")
             connection.execute(statement.format(sql.Identifier(name)))
 
     def recovered_to(self) -> float | None:
         """The time of the newest commit that was replayed, in Unix seconds; None where none was."""
-        with self.connect(_MAINTENANCE) as connection:
+        with self.connect(MAINTENANCE) as connection:
             row = connection.execute(
                 "SELECT extract(epoch FROM pg_catalog.pg_last_xact_replay_timestamp())::float8"
             ).fetchone()
@@ -214,7 +214,7 @@ class Server:
                     host=str(self.socket),
                     hostaddr=_NOWHERE_ELSE,
                     port=self.port,
-                    dbname=_MAINTENANCE,
+                    dbname=MAINTENANCE,
                     user=name,
                     connect_timeout=2,
                 ) as connection:
@@ -239,7 +239,7 @@ class Server:
         question.write_text("SELECT rolname FROM pg_catalog.pg_roles WHERE oid = 10\n", encoding="ascii")
         self.scratch.give(question)
         command = [self.program("postgres"), "--single", "-D", str(self.scratch.data)]
-        command += ["-c", f"config_file={self._conf / 'postgresql.conf'}", _MAINTENANCE]
+        command += ["-c", f"config_file={self._conf / 'postgresql.conf'}", MAINTENANCE]
         ran = self.scratch.run(command, stdin=question)
         found = re.search(r'rolname = "([^"]+)"', ran.out.decode(errors="replace"))
         self._launch()
@@ -261,5 +261,5 @@ class Server:
         self.scratch.give(self._conf)
 
 
-_MAINTENANCE = "template1"
+MAINTENANCE = "template1"
 """In every cluster; a restored one may have no database `postgres`."""

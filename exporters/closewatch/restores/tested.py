@@ -4,6 +4,7 @@
     closewatch_restore_test_last_success_timestamp_seconds 1.7953e+09
     closewatch_restore_test_duration_seconds{phase="rta"} 1264
     closewatch_restore_test_data_loss_seconds 38
+    closewatch_restore_test_wal_position_bytes{system_identifier="7713112814927306417",timeline="1"} 1.50995e+08
     closewatch_restore_test_plan_info{database="odoo_acme",backups="pg-07-repo1",origin="pgbackrest"} 1
 
 All of it is read from the record store: a scrape restores nothing. Times and the loss are those of the newest test that
@@ -41,7 +42,13 @@ DURATION = Gauge(
 DATA_LOSS = Gauge(
     "closewatch_restore_test_data_loss_seconds",
     "What would have been lost had the failure come when the newest passed test began: the time up to then from the "
-    "newest moment that could be restored.",
+    "newest moment that could be restored, whether or not anything was written in it.",
+)
+WAL_POSITION = Gauge(
+    "closewatch_restore_test_wal_position_bytes",
+    "Up to where the newest passed test recovered the WAL, as where the next record would begin, in bytes from 0/0; "
+    "absent for dumps.",
+    ("system_identifier", "timeline"),
 )
 POINT = Gauge(
     "closewatch_restore_test_point_timestamp_seconds",
@@ -86,6 +93,9 @@ def _figures(payload: Mapping[str, Any]) -> Iterable[Sample]:
         yield DURATION(took / 1000, phase=phase)
     loss = payload.get("data_loss_ms")
     yield DATA_LOSS(None if loss is None else loss / 1000)
+    if wal := payload.get("recovered_wal"):
+        about = {"system_identifier": wal["system_identifier"], "timeline": str(wal["timeline"])}
+        yield WAL_POSITION(wal["position"], **about)
     for family, name in ((POINT, "point"), (FROM, "recoverable_from"), (UNTIL, "recoverable_until")):
         text = payload.get(name)
         yield family(None if text is None else dt.datetime.fromisoformat(text).timestamp())
@@ -95,6 +105,6 @@ TESTED = Collector(
     "tested",
     {},
     read,
-    (LAST_SUCCESS, SUCCESS, FAILURE, DURATION, DATA_LOSS, POINT, FROM, UNTIL, RTO, RPO, PLAN),
+    (LAST_SUCCESS, SUCCESS, FAILURE, DURATION, DATA_LOSS, WAL_POSITION, POINT, FROM, UNTIL, RTO, RPO, PLAN),
     recorded=CHECK,
 )

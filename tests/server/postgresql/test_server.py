@@ -15,6 +15,7 @@ from closewatch.postgresql.checksums import CHECKSUMS
 from closewatch.postgresql.databases import DATABASES
 from closewatch.postgresql.databases import QUERY as SIZES
 from closewatch.postgresql.server import SERVER
+from closewatch.postgresql.wal_position import WAL_POSITION
 from closewatch.postgresql.wraparound import WRAPAROUND
 from tests.fixtures.watch import SECRET
 from tests.server.postgresql.conftest import WEAK
@@ -29,6 +30,17 @@ def test_version_and_start(lively: PostgresServer, watch: Watch):
     assert facts.labels("postgresql_info", "version") == [lively.binaries.version]
     start = lively.value("postgres", "SELECT extract(epoch FROM pg_postmaster_start_time())::float8")
     assert facts.one("postgresql_start_timestamp_seconds") == pytest.approx(start)
+
+
+def test_the_end_of_the_wal(lively: PostgresServer, watch: Watch):
+    watcher = watch(lively)
+    system = lively.value("postgres", "SELECT system_identifier::text FROM pg_control_system()")
+    asked = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8"
+    before = lively.value("postgres", asked)
+    position = watcher.ask(WAL_POSITION).one("postgresql_wal_position_bytes", system_identifier=system, timeline="1")
+    assert before <= position <= lively.value("postgres", asked)
+    lively.sql("postgres", "SELECT pg_logical_emit_message(false, 'test', 'x')")
+    assert watcher.ask(WAL_POSITION).one("postgresql_wal_position_bytes") > position
 
 
 def test_template0_counts_for_wraparound(lively: PostgresServer, watch: Watch):

@@ -178,12 +178,16 @@ def test_what_a_scrape_shows(config: Config):
     assert facts.failing == {"tested": "records"}  # nobody has worked yet: there is no store
     assert facts.one("check_interval_seconds", check="restore") == 3600
     store = config.records.store(read_only=False)
-    Worker(config, store).run(job(lambda _: Verdict(Result.PASSED, {"phases_ms": {"rta": 1500}, "data_loss_ms": 20})))
+    wal = {"system_identifier": "7713112814927306417", "timeline": 1, "position": 150_994_984}
+    payload = {"phases_ms": {"rta": 1500}, "data_loss_ms": 20, "recovered_wal": wal}
+    Worker(config, store).run(job(lambda _: Verdict(Result.PASSED, payload)))
     facts = Facts(scrape.run(Deadline.after(5)))
     assert facts.failing == {}
     assert facts.one("check_passed", check="restore") == 1
     assert facts.one("restore_test_duration_seconds", phase="rta") == 1.5
     assert facts.one("restore_test_data_loss_seconds") == 0.02
+    about = {"system_identifier": "7713112814927306417", "timeline": "1"}
+    assert facts.one("restore_test_wal_position_bytes", **about) == 150_994_984
     Worker(config, store).run(job(lambda _: Verdict(Result.FAILED, {}, "books")))
     facts = Facts(scrape.run(Deadline.after(5)))
     assert facts.one("restore_test_success") == 0

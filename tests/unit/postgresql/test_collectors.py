@@ -21,6 +21,7 @@ CLOSED = {
     "closewatch_postgresql_oldest_transaction_start_timestamp_seconds": 2,
     "closewatch_postgresql_xmin_horizon_age_transactions": 5,
     "closewatch_postgresql_info": 1,
+    "closewatch_postgresql_wal_position_bytes": 1,
     "closewatch_postgresql_privileged_roles": 12,
     "closewatch_postgresql_books_foreign_access": 2,
     "closewatch_postgresql_remote_sessions": 4,
@@ -97,7 +98,7 @@ def test_series_of_a_server_stay_in_their_budget():
 
 
 def test_time_on_the_server_stays_in_its_budget():
-    assert sum(collector.budget for collector in COLLECTORS if not collector.every) <= 3.7
+    assert round(sum(collector.budget for collector in COLLECTORS if not collector.every), 3) <= 3.7
     slow = {collector.name for collector in COLLECTORS if collector.every}
     assert slow == {"roles", "parameters", "hba", "isolation", "storage", "statements", "databases"}
     assert COLLECTORS[-1] is BY_NAME["databases"]

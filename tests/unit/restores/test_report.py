@@ -52,6 +52,7 @@ def test_as_text():
     assert "odoo_acme can be restored to any moment between" in text
     assert "time to restore              2.0 s of 1.0 s allowed: MISSED" in text
     assert "data loss window             0:01:30 of 0:05:00 allowed: kept" in text
+    assert "counted from the newest recoverable moment, whether or not something was written after it" in text
     assert "restored data removed        yes" in text
     assert "compared with                not compared" in text
 
@@ -63,6 +64,7 @@ def test_what_failed_says_why_first():
     assert "books: the books in it are not right" in lines[3]
     assert "does not balance" in lines[4]
     assert "in a sentence" not in text
+    assert "counted from" not in as_text(record("failed", "no_backup", data_loss_ms=None))
 
 
 def test_what_was_not_removed_is_shouted():
