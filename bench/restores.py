@@ -32,6 +32,7 @@ from closewatch.drill.ground import DATABASE, Ground
 from closewatch.drill.stage import PGBACKREST_KNOWS
 from closewatch.engines.binaries import find_postgres
 from closewatch.engines.folder import RunFolder
+from closewatch.engines.process import wait_until
 from closewatch.kinds import load
 from closewatch.registry import Registry
 from closewatch.restores.verify import filestore
@@ -85,6 +86,10 @@ class Bench:
         self.scratch = run.path / "scratch"
         self.scratch.mkdir()
         self.scratch.chmod(0o711)
+        # What filling the database wrote: pgBackRest takes a second for each segment, and the backup waits for its own.
+        last = str(ground.server.value(DATABASE, "SELECT pg_walfile_name(pg_switch_wal())"))
+        archived = "SELECT last_archived_wal FROM pg_stat_archiver"
+        wait_until(lambda: (ground.server.value(DATABASE, archived) or "") >= last, 600, "all WAL is archived", 1.0)
         ground.backrest("backup", "--type=full", f"--process-max={JOBS}")
         self.dumps = run.folder("dumps")
         program = str(ground.server.binaries.program("pg_dump"))
