@@ -15,6 +15,7 @@ class Phase(enum.StrEnum):
 
     CHOOSE = "choose"
     FETCH = "fetch"
+    PREPARE = "prepare"
     RESTORE = "restore"
     RECOVER = "recover"
     MANIFEST = "manifest"
@@ -26,7 +27,7 @@ class Phase(enum.StrEnum):
     RTA = "rta"
 
 
-TO_USABLE = (Phase.CHOOSE, Phase.FETCH, Phase.RESTORE, Phase.RECOVER)
+TO_USABLE = (Phase.CHOOSE, Phase.FETCH, Phase.PREPARE, Phase.RESTORE, Phase.RECOVER)
 """What stands between the decision to restore and a database that can be used; looking at it comes after."""
 
 

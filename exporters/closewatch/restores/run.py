@@ -220,17 +220,19 @@ def _logical(course: Course, origin: Logical, scratch: Scratch) -> Server:
     assert course.plan.database is not None
     with course.clock.phase(Phase.FETCH):
         course.backup = backup = origin.fetch(course.backup, scratch)
-    with course.clock.phase(Phase.RESTORE):
+    with course.clock.phase(Phase.PREPARE):
         server = Server.new(scratch, backup.major)
         server.start()
-        try:
+    try:
+        with course.clock.phase(Phase.PREPARE):
             server.create_database(course.plan.database)
+        with course.clock.phase(Phase.RESTORE):
             origin.load(backup, server, course.plan.database, scratch)
             scratch.measure()
-            server.looker = LOADER  # what somebody else wrote runs, if at all, as nobody special
-        except BaseException:
-            server.stop()
-            raise
+        server.looker = LOADER  # what somebody else wrote runs, if at all, as nobody special
+    except BaseException:
+        server.stop()
+        raise
     course.point = _begun(course, backup)
     return server
 
