@@ -39,10 +39,8 @@ lint() {
 tests() {
     servers=
     [ "${CI:-}" != true ] || servers=--require-servers
-    # One worker for each core, and each has servers of its own. With more, statements run into the limits that they have
-    # for the good of production.
-    workers=$(nproc)
-    [ "$workers" -ge 2 ] || workers=2
+    # Tests wait for servers more than they compute: one worker more than there are cores, and each has servers of its own.
+    workers=$(($(nproc) + 1))
     [ "$workers" -le 6 ] || workers=6
     # shellcheck disable=SC2086 # both hold several words or none
     pytest -n "$workers" $servers ${PYTEST_ARGS:-} || failed="$failed, pytest"
