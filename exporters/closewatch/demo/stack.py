@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Self
 
 from closewatch.demo import shipped
 from closewatch.demo.backups import Backups
@@ -21,6 +19,7 @@ from closewatch.demo.thresholds import Threshold, ThresholdPage
 from closewatch.demo.watching import Part, Watcher
 from closewatch.engines.alertmanager import AlertmanagerServer
 from closewatch.engines.binaries import find_all
+from closewatch.engines.closing import Closing
 from closewatch.engines.folder import HOST, RunFolder, free_port
 from closewatch.engines.mail import MailSink
 from closewatch.engines.process import EngineError
@@ -30,7 +29,7 @@ from closewatch.engines.sink import Sink
 Say = Callable[[str], None]
 
 
-class Stack:
+class Stack(Closing):
     """`with Stack() as stack: stack.start(print)`. What it holds is public: faults reach into it.
 
     `lowered` are limits that override the rules' own.
@@ -60,14 +59,6 @@ class Stack:
         except BaseException:
             self._closing.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End everything, and leave no file."""

@@ -25,10 +25,9 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from closewatch.engines import guardian
+from closewatch.engines.closing import Closing
 from closewatch.engines.process import EngineError, Files, Process, spawn
 
 PREFIX = "closewatch-run-"
@@ -39,7 +38,7 @@ _given_ports: set[int] = set()
 _ports_lock = threading.Lock()
 
 
-class RunFolder:
+class RunFolder(Closing):
     """A temporary folder with its processes. Thread-safe; closing it twice is harmless."""
 
     def __init__(self, user: str | None = None, *, parent: Path | None = None, prefix: str = PREFIX) -> None:
@@ -59,14 +58,6 @@ class RunFolder:
         fcntl.flock(self._owner, fcntl.LOCK_EX)
         self._guardian = self._start_guardian()
         atexit.register(self.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def folder(self, name: str, *, private_to: str | None = None) -> Path:
         """A new folder inside. With `private_to`, only that user may enter."""

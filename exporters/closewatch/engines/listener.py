@@ -5,9 +5,9 @@ from __future__ import annotations
 import socketserver
 import threading
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
+from closewatch.engines.closing import Closing
 from closewatch.engines.folder import HOST, free_port
 
 Kept = TypeVar("Kept")
@@ -21,7 +21,7 @@ class Server(socketserver.ThreadingTCPServer):
     keep: Callable[[Any], None]
 
 
-class Listener(Generic[Kept]):
+class Listener(Closing, Generic[Kept]):
     """Listening as soon as it is made; left by `with`, or closed. Thread-safe."""
 
     def __init__(self, name: str, handler: type[socketserver.BaseRequestHandler]) -> None:
@@ -31,14 +31,6 @@ class Listener(Generic[Kept]):
         self._server = Server((HOST, self.port), handler)
         self._server.keep = self.add
         threading.Thread(target=self._server.serve_forever, args=(0.1,), name=name, daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Stop listening."""

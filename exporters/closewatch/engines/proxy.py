@@ -16,9 +16,9 @@ import struct
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
+from closewatch.engines.closing import Closing
 from closewatch.engines.folder import HOST, free_port
 from closewatch.engines.process import EngineError
 
@@ -50,7 +50,7 @@ class _Link:
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
-class TcpProxy:
+class TcpProxy(Closing):
     """A listening proxy. All methods may be called from any thread and act at once, on open connections too."""
 
     host = HOST
@@ -69,14 +69,6 @@ class TcpProxy:
         self._flowing = self._call(asyncio.Event)
         self._call(self._flowing.set)
         self._await(self._listen())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def address(self) -> str:
