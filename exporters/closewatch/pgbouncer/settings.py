@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from closewatch.core.secrets import Secret
 from closewatch.core.settings import TargetSettings
 from closewatch.core.source import Source
-from closewatch.sources.address import address
+from closewatch.sources.address import AddressText, address
 from closewatch.sources.postgresql.tls import Tls
 
 DEFAULT_PORT = 6432
-
-
-def _address_text(text: str) -> str:
-    address(text, DEFAULT_PORT)
-    return text
 
 
 class PgbouncerTarget(TargetSettings):
@@ -26,7 +21,7 @@ class PgbouncerTarget(TargetSettings):
     belongs_to: ClassVar[tuple[str, str] | None] = ("server", "postgresql")
 
     kind: Literal["pgbouncer"]
-    host: Annotated[str, AfterValidator(_address_text)] = Field(
+    host: AddressText = Field(
         description="Where it listens, as host:port or /folder/of/the/socket:port; the port is 6432 unless said."
     )
     user: str = Field(

@@ -15,7 +15,7 @@ from closewatch.core.sizes import Bytes
 from closewatch.core.source import Source
 from closewatch.postgresql.cloudnativepg import CLOUDNATIVEPG
 from closewatch.postgresql.statements import STATEMENTS
-from closewatch.sources.address import address
+from closewatch.sources.address import AddressText, address
 from closewatch.sources.kubernetes.access import KubernetesLogin
 from closewatch.sources.postgresql.tls import Tls
 
@@ -34,11 +34,6 @@ def _pattern(text: str) -> str:
     for group in groups:
         if group not in DISCOVERY_GROUPS:
             raise ValueError(f"the group {group!r} has no meaning; allowed: {', '.join(DISCOVERY_GROUPS)}")
-    return text
-
-
-def _address_text(text: str) -> str:
-    address(text, DEFAULT_PORT)
     return text
 
 
@@ -116,10 +111,8 @@ class PostgresqlTarget(TargetSettings):
     """A PostgreSQL server, or a cluster of a primary and its standbys."""
 
     kind: Literal["postgresql"]
-    hosts: Annotated[tuple[Annotated[str, AfterValidator(_address_text)], ...], Field(min_length=1, max_length=16)] = (
-        Field(
-            description="Where the members of the cluster listen, as host:port. Which one is the primary is measured."
-        )
+    hosts: Annotated[tuple[AddressText, ...], Field(min_length=1, max_length=16)] = Field(
+        description="Where the members of the cluster listen, as host:port. Which one is the primary is measured."
     )
     user: str = Field(min_length=1, max_length=63, description="The weak role that closewatch logs in as.")
     password: Secret | None = Field(

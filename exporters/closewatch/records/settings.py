@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from closewatch.core.problems import did_you_mean
 from closewatch.core.records import Store, StoreError
@@ -14,16 +14,11 @@ from closewatch.core.records.copies import Copy, CopyError, in_folder, to_folder
 from closewatch.core.records.settings import RecordsSettings
 from closewatch.core.secrets import Secret
 from closewatch.core.settings import ConfigPath, Model
-from closewatch.sources.address import address
+from closewatch.sources.address import AddressText, address
 from closewatch.sources.postgresql.tls import Tls
 from closewatch.sources.s3.place import BucketPlace
 
 DEFAULT_PORT = 5432
-
-
-def _address(text: str) -> str:
-    address(text, DEFAULT_PORT)
-    return text
 
 
 class PostgresqlLogin(Model):
@@ -36,7 +31,7 @@ class PostgresqlLogin(Model):
 class PostgresqlPlace(PostgresqlLogin):
     """A database of its own in PostgreSQL; not on the servers whose backups and books are checked."""
 
-    hosts: Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], Field(min_length=1, max_length=16)] = Field(
+    hosts: Annotated[tuple[AddressText, ...], Field(min_length=1, max_length=16)] = Field(
         description="Where the members of the cluster listen, as host:port."
     )
     database: str = Field("closewatch", min_length=1, max_length=63, description="The database.")

@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from closewatch.core.collectors import Collector
 from closewatch.core.secrets import Secret
 from closewatch.core.settings import ConfigPath, Model, TargetSettings
 from closewatch.core.source import Source
-from closewatch.sources.address import Address, address
+from closewatch.sources.address import Address, AddressText, address
 
 DEFAULT_PORT = 6379
 SENTINEL_PORT = 26379
 UserName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s{}]+$")]
 
 
-def _address_text(text: str) -> str:
-    address(text, DEFAULT_PORT)
-    return text
-
-
-Addresses = Annotated[tuple[Annotated[str, AfterValidator(_address_text)], ...], Field(max_length=16)]
+Addresses = Annotated[tuple[AddressText, ...], Field(max_length=16)]
 
 
 class RedisTls(Model):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import AfterValidator
 
 LAST_PORT = 65_535
 _FORM = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.%]+)\]|(?P<host>/[^:]*|[^\s:/,\[\]@]+))(?::(?P<port>\d{1,5}))?")
@@ -26,3 +28,12 @@ def address(text: str, default_port: int) -> Address:
     if found is None or not 0 < port <= LAST_PORT:
         raise ValueError("is not an address; write host, host:port, [IPv6 address]:port or /folder/of/the/socket")
     return Address(found["v6"] or found["host"], port)
+
+
+def _valid(text: str) -> str:
+    address(text, LAST_PORT)
+    return text
+
+
+AddressText = Annotated[str, AfterValidator(_valid)]
+"""An address in a configuration, as it is written; whoever uses it knows the usual port."""
