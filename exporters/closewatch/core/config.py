@@ -97,12 +97,12 @@ class Config:
         return tuple(_unreadable(self._placed.values()))
 
 
-def load(path: Path, kinds: Kinds, records: type[RecordsSettings] = RecordsSettings) -> Config:
+def load(path: Path, kinds: Kinds, records: type[RecordsSettings] | None = None) -> Config:
     """The configuration in a file and in those that it includes. Raises ConfigError with all that is wrong."""
     return _Load(path, kinds, _file(records)).run()
 
 
-def json_schema(kinds: Kinds, records: type[RecordsSettings] = RecordsSettings) -> dict[str, Any]:
+def json_schema(kinds: Kinds, records: type[RecordsSettings] | None = None) -> dict[str, Any]:
     """A JSON Schema (2020-12) of the configuration file, for editors."""
     models = tuple(kinds.values())
     target: Any = models[0] if len(models) == 1 else Annotated[Union[models], Field(discriminator="kind")]  # noqa: UP007
@@ -113,9 +113,9 @@ def json_schema(kinds: Kinds, records: type[RecordsSettings] = RecordsSettings) 
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "closewatch"}
 
 
-def _file(records: type[RecordsSettings]) -> type[_File]:
-    """The main file's model, which keeps records as it is told."""
-    one: Any = records | None
+def _file(records: type[RecordsSettings] | None) -> type[_File]:
+    """The main file's model, with records as they are told; with none where the core is told of none."""
+    one: Any = None if records is None else records | None
     return create_model("_File", __base__=_File, records=(one, _File.model_fields["records"]))
 
 
