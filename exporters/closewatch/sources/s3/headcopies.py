@@ -6,14 +6,15 @@ Two objects a day, DAY.json and DAY.sig. Source: Amazon S3's API reference, PutO
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from botocore.session import Session
 
-from closewatch.core.reasons import Reason, Unavailable
+from closewatch.core.reasons import Unavailable
 from closewatch.core.records.copies import LARGEST, Copy, CopyError
 from closewatch.sources.s3.client import ERRORS, Access, code, connect, status, unavailable
 
@@ -24,44 +25,40 @@ def to_bucket(access: Access, *, days: int | None, locked: bool) -> Copy:
     """A copy never overwrites. `days`: lock each object for so long; `locked`: it counts only where it is locked."""
 
     def copy(day: str, document: str, signature: str) -> None:
-        try:
-            client = connect(Session(), access)
-            try:
-                for name, text in ((f"{day}.json", document), (f"{day}.sig", signature + "\n")):
-                    version = _put(client, access, name, text, days)
-                    if locked:
-                        _check_lock(client, access, name, version)
-            finally:
-                client.close()
-        except ERRORS as error:
-            raise CopyError(str(unavailable(error))) from None
-        except Unavailable as failure:
-            raise CopyError(str(failure)) from None
+        with _connected(access) as client:
+            for name, text in ((f"{day}.json", document), (f"{day}.sig", signature + "\n")):
+                version = _put(client, access, name, text, days)
+                if locked:
+                    _check_lock(client, access, name, version)
 
     return copy
 
 
 def in_bucket(access: Access) -> list[tuple[str, str]]:
     """The signed heads of a copy in a bucket, the oldest first. Raises CopyError."""
-    try:
-        client = connect(Session(), access)
-        try:
-            there = _there(client, access, "")
-            days = sorted(name.removesuffix(".json") for name in there if _is_day(name))
-            texts = [[_text(client, access, f"{day}{end}", there) for end in (".json", ".sig")] for day in days]
-        finally:
-            client.close()
-    except ERRORS as error:
-        raise CopyError(str(unavailable(error))) from None
-    except Unavailable as failure:
-        raise CopyError(str(failure)) from None
+    with _connected(access) as client:
+        there = _there(client, access, "")
+        days = sorted(name.removesuffix(".json") for name in there if _is_day(name))
+        texts = [[_text(client, access, f"{day}{end}", there) for end in (".json", ".sig")] for day in days]
     if not texts:
         raise CopyError("there are no signed heads (DAY.json and DAY.sig)")
     return [(document, signature.strip()) for document, signature in texts]
 
 
+@contextlib.contextmanager
+def _connected(access: Access) -> Iterator[Any]:
+    """A client for the time of the block. Raises CopyError for whatever goes wrong in it."""
+    try:
+        with contextlib.closing(connect(Session(), access)) as client:
+            yield client
+    except ERRORS as error:
+        raise CopyError(str(unavailable(error))) from None
+    except Unavailable as failure:
+        raise CopyError(str(failure)) from None
+
+
 class _Object(NamedTuple):
-    """The first version of an object; `version` is None where the bucket keeps none, or they can't be listed."""
+    """The first version of an object; `version` is None where the bucket keeps none."""
 
     version: str | None
     size: int
@@ -71,16 +68,8 @@ class _Object(NamedTuple):
 def _there(client: Any, access: Access, begin: str) -> dict[str, _Object]:
     """The objects whose names begin so, as they were written first: what was put over them later counts for nothing."""
     found: dict[str, _Object] = {}
-    ask = {"Bucket": access.bucket, "Prefix": access.prefix + begin}
-    try:
-        pages = client.get_paginator("list_object_versions").paginate(**ask)
-        listed = [one for page in pages for one in page.get("Versions") or ()]
-    except ERRORS as error:
-        if unavailable(error).reason not in {Reason.PERMISSION, Reason.SERVER_ERROR}:
-            raise
-        pages = client.get_paginator("list_objects_v2").paginate(**ask)
-        listed = [one for page in pages for one in page.get("Contents") or ()]
-    for one in listed:
+    pages = client.get_paginator("list_object_versions").paginate(Bucket=access.bucket, Prefix=access.prefix + begin)
+    for one in (one for page in pages for one in page.get("Versions") or ()):
         name = str(one["Key"]).removeprefix(access.prefix)
         this = _Object(one.get("VersionId"), int(one["Size"]), one["LastModified"])
         if name not in found or this.written <= found[name].written:  # the newest comes first
