@@ -11,7 +11,7 @@ import structlog
 
 from closewatch.core.config import Config
 from closewatch.core.problems import ConfigError
-from closewatch.core.records import Chain, Store, StoreError
+from closewatch.core.records import Chain, Record, Store, StoreError
 from closewatch.kinds import load
 from closewatch.registry import Registry
 from closewatch.work.jobs import Job, is_due, jobs_of
@@ -38,6 +38,7 @@ class Schedule:
         self._pool = ThreadPoolExecutor(threads, "check")
         self._running: set[Chain] = set()
         self._not_before: dict[Chain, float] = {}
+        self._newest: dict[Chain, Record] = {}
         self._lock = threading.Lock()
         self._keeper: threading.Thread | None = None
         self._kept = self._expired = 0.0
@@ -77,6 +78,7 @@ class Schedule:
         registry.use()
         old.close(registry)
         self.worker = Worker(config, store, stop=self.stop)
+        self._newest = {}
         log.info("config_loaded", path=str(config.path), checks=len(jobs_of(registry)))
         return True
 
@@ -99,8 +101,14 @@ class Schedule:
                 self._pool.submit(self._one, worker, job)
 
     def _due(self, worker: Worker, job: Job) -> bool:
-        newest = worker.store.newest(job.chain)
-        return is_due(job, newest[0] if newest else None, time.time())
+        """By the newest record that is known; what that leaves due is looked up: another worker may have been there."""
+        known = self._newest.get(job.chain)
+        if known is None or is_due(job, known, time.time()):
+            newest = worker.store.newest(job.chain)
+            if not newest:
+                return is_due(job, None, time.time())
+            known = self._newest[job.chain] = Record(newest[0].header_text, None)
+        return is_due(job, known, time.time())
 
     def _one(self, worker: Worker, job: Job) -> None:
         try:

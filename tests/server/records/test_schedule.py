@@ -190,3 +190,30 @@ def test_a_place_for_copies_that_hangs_holds_up_no_check(tmp_path: Path, work):
     running.process.send_signal(signal.SIGHUP)
     until(lambda: running.recorded("globex"))
     assert running.end() == 0
+
+
+def test_the_store_is_asked_again_only_for_what_may_be_due(config: Config, store: SqliteStore, monkeypatch):
+    ran: list[str] = []
+    asked: list[Chain] = []
+    newest = SqliteStore.newest
+
+    def counted(store: SqliteStore, chain: Chain, count: int = 1):
+        asked.append(chain)
+        return newest(store, chain, count)
+
+    def run(task: Task) -> Verdict:
+        ran.append(task.target.name)
+        return Verdict(Result.PASSED, {})
+
+    monkeypatch.setattr("closewatch.work.schedule.jobs_of", lambda _registry: jobs(run, 1))
+    looks = iter([False] * 20)
+
+    def wait(_seconds: float) -> bool:
+        until(lambda: ran)
+        time.sleep(0.05)
+        return next(looks, True)
+
+    monkeypatch.setattr(SqliteStore, "newest", counted)
+    Schedule(config, store, 1).run(wait)
+    assert ran == ["t0"]
+    assert 0 < len(asked) < 10, "some for the run itself, one look after it, and none for the others"

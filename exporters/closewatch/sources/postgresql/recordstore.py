@@ -74,9 +74,12 @@ class PostgresqlStore(SqlStore):
 
     @contextlib.contextmanager
     def _calling(self) -> Iterator[Session]:
-        """The session for one call, which is cut when it takes too long."""
+        """The session for one call, which is cut when it takes too long; within a transaction it is limited already."""
         with self._lock:
             session = self._session()
+            if session.info.transaction_status != _IDLE:
+                yield session
+                return
             try:
                 with limited(session, PATIENCE[self._read_only]):
                     yield session
