@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tarfile
 import threading
-import time
 import zipfile
 from pathlib import Path
 
@@ -179,24 +178,3 @@ def test_an_archive_can_not_get_out(place: Place, tmp_path: Path, backups: Path)
     with zipfile.ZipFile(tmp_path / "slip.zip") as archive, pytest.raises(Failed):
         safely.unzip(archive, "filestore/", tmp_path / "unpacked", place.scratch.need)
     assert not list(tmp_path.rglob("out"))
-
-
-@pytest.mark.slow
-def test_it_reads_nearly_as_fast_as_sha1sum(tmp_path: Path) -> None:
-    """Small and large files, both from the page cache, with as many processes; the better of three runs each."""
-    rows = attachments.make(tmp_path, 3000, largest=60_000)
-    rows = sorted(rows + attachments.make(tmp_path, 20, seed=9, largest=20_000_000))
-    names = tmp_path / "names"
-    names.write_text("".join(f"{row[0]}\n" for row in rows))
-    count = os.cpu_count() or 1
-    command = f"xargs -P {count} -n 200 sha1sum < names > /dev/null"
-    theirs, ours = [], []
-    for _ in range(3):
-        began = time.monotonic()
-        subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, timeout=60)
-        theirs.append(time.monotonic() - began)
-        began = time.monotonic()
-        assert check(rows, tmp_path, nothing, processes=count).complete
-        ours.append(time.monotonic() - began)
-    print(f"sha1sum {min(theirs):.2f} s, ours {min(ours):.2f} s: {min(theirs) / min(ours):.0%} of its speed")
-    assert min(theirs) / min(ours) >= 0.7
