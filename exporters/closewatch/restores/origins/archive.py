@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ _LEFT_OUT = re.compile(
     rb"|DATABASE|ACL|DEFAULT ACL|PROCEDURAL LANGUAGE)\b"
 )
 _SCHEMA = re.compile(rb"\d+; \d+ \d+ SCHEMA - (.*)")
+_FIRST = re.compile(rb"\d+; \d+ \d+ (SCHEMA|EXTENSION|POLICY) ")
+"""What the load needs made beforehand, or needs somebody made for."""
 _SAID = (
     (
         rb"unsupported version|unrecognized configuration parameter",
@@ -54,10 +57,10 @@ def load(path: Path, server: Server, database: str, jobs: int, scratch: Scratch)
     """Load an archive into an empty database. Raises Failed."""
     folder = new_folder(scratch, WORK)
     program = server.program("pg_restore")
-    left_out = _prepare(path, program, folder, server, database, scratch)
     listed = _ask([program, "--list", str(path)], folder / "list", scratch)
+    left_out = _prepare(path, listed, folder, server, database, scratch)
     wanted = folder / "wanted"
-    wanted.write_bytes(b"".join(line for line in _wanted(listed, left_out)))
+    wanted.write_bytes(b"".join(_wanted(listed, left_out)))
     command = [program, "--exit-on-error", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-password"]
     command += ["--no-publications", "--no-subscriptions", "--no-security-labels", f"--use-list={wanted}"]
     command += ["-h", str(server.socket), "-p", str(server.port), "-U", LOADER, "-d", database]
@@ -69,11 +72,15 @@ def load(path: Path, server: Server, database: str, jobs: int, scratch: Scratch)
         raise said(ran.err)
 
 
-def _prepare(path: Path, program: str, folder: Path, server: Server, database: str, scratch: Scratch) -> Schemas:
+def _prepare(
+    path: Path, listed: Sequence[bytes], folder: Path, server: Server, database: str, scratch: Scratch
+) -> Schemas:
     """Make what the load needs beforehand."""
-    text = folder / "schema.sql"
-    options = ["--schema-only", "--no-owner", "--no-privileges", "--no-tablespaces", f"--file={text}"]
-    ran = scratch.run([program, *options, str(path)])
+    first, text = folder / "first", folder / "first.sql"
+    first.write_bytes(b"".join(line for line in listed if _FIRST.match(line)))
+    options = ["--schema-only", "--no-owner", "--no-privileges", "--no-tablespaces"]
+    options += [f"--use-list={first}", f"--file={text}"]
+    ran = scratch.run([server.program("pg_restore"), *options, str(path)])
     if ran.code:
         raise said(ran.err)
     with server.connect(database) as administrator:
@@ -91,7 +98,7 @@ def _ask(command: list[str], to: Path, scratch: Scratch) -> list[bytes]:
     return to.read_bytes().splitlines(keepends=True)
 
 
-def _wanted(listed: list[bytes], schemas: Schemas) -> list[bytes]:
+def _wanted(listed: Sequence[bytes], schemas: Schemas) -> list[bytes]:
     """The lines of the table of contents that are loaded."""
     kept = []
     for line in listed:
