@@ -22,6 +22,7 @@ from closewatch.backups.verification import Verified, until
 from closewatch.core.checks import Task
 from closewatch.core.reasons import Reason
 from closewatch.sources import tool
+from closewatch.sources.program import ERRORS
 
 _PGBACKREST = {31: "cannot_check", 37: "not_found", 41: "permission", 42: "permission", 50: "locked", 73: "permission"}
 """Exit codes of its common/error.auto.c; all others are `tool_failed`."""
@@ -73,7 +74,7 @@ def restic(of: Any, task: Task) -> Verified:
     if refusal.reason in _RESTIC:
         return Verified(Type.SNAPSHOT, TOOL, None, _RESTIC[refusal.reason])
     # Its last line says it; where there are so many complaints that it was dropped, these are enough.
-    if ran.code == 1 and (_says(ran, _RESTIC_DAMAGE) or len(ran.err) >= tool.ERRORS):
+    if ran.code == 1 and (_says(ran, _RESTIC_DAMAGE) or len(ran.err) >= ERRORS):
         return Verified(Type.SNAPSHOT, TOOL, False, "corrupt")
     return Verified(Type.SNAPSHOT, TOOL, None, "tool_failed")
 
@@ -112,7 +113,7 @@ def _of_manifest(ran: tool.Ran) -> Verified:
         return Verified(Type.FULL, MANIFEST, True)
     if b"Permission denied" in ran.err:
         return Verified(Type.FULL, MANIFEST, None, "permission")
-    damaged = ran.code == 1 and (_says(ran, _VERIFYBACKUP_DAMAGE) or len(ran.err) >= tool.ERRORS)
+    damaged = ran.code == 1 and (_says(ran, _VERIFYBACKUP_DAMAGE) or len(ran.err) >= ERRORS)
     return Verified(Type.FULL, MANIFEST, False if damaged else None, "corrupt" if damaged else "tool_failed")
 
 

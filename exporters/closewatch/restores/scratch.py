@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
 import pwd
 import shutil
@@ -22,7 +23,7 @@ from closewatch.core.deadline import Deadline
 from closewatch.core.secrets import known
 from closewatch.engines.folder import RunFolder, traversable
 from closewatch.engines.process import EngineError, Files, Process
-from closewatch.restores.why import Failed, Why
+from closewatch.restores.why import Failed, Why, unwritten
 from closewatch.sources.tool import Ran
 
 PREFIX = "closewatch-restore-"
@@ -81,8 +82,11 @@ class Scratch:
             yield cls(run, disk, deadline, stop, progress)
 
     def folder(self, name: str) -> Path:
-        """A new folder inside that only the user of the programs may enter."""
-        return self._run.folder(name, private_to=self.user)
+        """A new folder inside, of that name or of that name with a number, that only the programs' user may enter."""
+        for number in itertools.count():
+            with contextlib.suppress(FileExistsError):
+                return self._run.folder(f"{name}{number or ''}", private_to=self.user)
+        raise AssertionError
 
     def need(self) -> float:
         """Seconds left. Raises Failed(time_limit), Cancelled."""
@@ -209,6 +213,22 @@ class Scratch:
             for place, folders, files in os.walk(path):
                 for name in (*folders, *files):
                     os.chown(Path(place) / name, user, -1, follow_symlinks=False)
+
+    def near(self, path: Path, to: Path) -> Path:
+        """A file or folder that the programs can read: as it is, or copied where they run as another user than we."""
+        if self.user is None:
+            return path
+        try:
+            if path.is_dir():
+                to.mkdir()
+                for one in path.iterdir():
+                    shutil.copyfile(one, to / one.name)
+            else:
+                shutil.copyfile(path, to)
+        except OSError as error:
+            raise unwritten(error) from None
+        self.give(to)
+        return to
 
     @property
     def engines(self) -> RunFolder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import errno
 
 
 class Why(enum.StrEnum):
@@ -68,3 +69,10 @@ class Failed(Exception):
         self.why = why
         self.detail = detail
         super().__init__(f"{why.value}: {detail}" if detail else why.value)
+
+
+def unwritten(error: OSError) -> Failed:
+    """Why something could not be written to the place of the test."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return Failed(Why.NO_SPACE)
+    return Failed(Why.ERROR, f"the place of the test: {errno.errorcode.get(error.errno or 0, 'unknown error')}")

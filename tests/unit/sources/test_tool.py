@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Unavailable
 from closewatch.core.secrets import remember
-from closewatch.sources import tool
+from closewatch.sources import program, tool
 
 PYTHON = sys.executable
 
@@ -58,9 +57,9 @@ def test_json_and_nonsense():
 
 def test_what_is_not_there(tmp_path: Path):
     (tmp_path / "noprogram").write_text("x")
-    for program in ("no-such-program-at-all", str(tmp_path / "noprogram"), str(tmp_path)):
+    for name in ("no-such-program-at-all", str(tmp_path / "noprogram"), str(tmp_path)):
         with pytest.raises(Unavailable) as failure:
-            tool.run([program], Deadline.after(5))
+            tool.run([name], Deadline.after(5))
         assert failure.value.reason == "not_found"
     (tmp_path / "noprogram").chmod(0o755)
     os.truncate(tmp_path / "noprogram", 0)
@@ -101,7 +100,7 @@ def test_output_without_end():
 def test_many_complaints_are_cut_and_block_nobody():
     ran = python("import sys; sys.stderr.write('x' * 3_000_000); print('done')")
     assert ran.out == b"done\n"
-    assert len(ran.err) == tool.ERRORS
+    assert len(ran.err) == program.ERRORS
 
 
 def test_it_inherits_next_to_nothing(monkeypatch: pytest.MonkeyPatch):
@@ -117,7 +116,7 @@ def test_it_inherits_next_to_nothing(monkeypatch: pytest.MonkeyPatch):
 def test_it_has_a_low_priority_and_a_session_of_its_own():
     ran = python("import os, time; time.sleep(0.5); print(os.getpriority(os.PRIO_PROCESS, 0), os.getsid(0))")
     priority, session = ran.out.split()
-    assert int(priority) >= tool.NICE
+    assert int(priority) >= program.NICE
     assert int(session) != os.getsid(0)
 
 
@@ -129,17 +128,16 @@ def test_a_secret_in_the_arguments_is_refused():
 
 def test_what_can_not_be_ended_is_not_started_again(monkeypatch: pytest.MonkeyPatch):
     """As a program that sudo made another user's."""
-    command, real = [PYTHON, "-I", "-c", "import time; time.sleep(600)"], tool._signal
-    monkeypatch.setattr(tool, "_signal", lambda group, number: None)
+    command = [PYTHON, "-I", "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr(program.Program, "_signal", lambda program, number: None)
     for _ in range(2):
         with pytest.raises(Unavailable) as failure:
             tool.run(command, Deadline.after(1.0))
         assert failure.value.reason == "timeout"
     assert "earlier run" in str(failure.value)
-    (left,) = tool._left[tuple(command)]
-    real(left.pid, signal.SIGKILL)
-    left.wait(10)
+    left = tool._left[tuple(command)]
     monkeypatch.undo()
+    assert left.end()
     with pytest.raises(Unavailable, match="took too long"):
         tool.run(command, Deadline.after(1.0))
     assert tuple(command) not in tool._left

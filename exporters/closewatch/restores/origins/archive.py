@@ -11,7 +11,6 @@ from closewatch.backups.archives import is_tar
 from closewatch.restores.origins import unpacked
 from closewatch.restores.origins.loading import LOADER, Schemas, beforehand, prepare
 from closewatch.restores.origins.script import Script
-from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ _SAID = (
 
 def load(path: Path, server: Server, database: str, jobs: int, scratch: Scratch) -> None:
     """Load an archive into an empty database. Raises Failed."""
-    folder = new_folder(scratch, WORK)
+    folder = scratch.folder(WORK)
     program = server.program("pg_restore")
     listed = _ask([program, "--list", str(path)], folder / "list", scratch)
     left_out = _prepare(path, listed, folder, server, database, scratch)

@@ -15,7 +15,6 @@ from closewatch.restores.origins import archive, header, unpacked
 from closewatch.restores.origins.base import Backup, Window
 from closewatch.restores.origins.files import Files
 from closewatch.restores.origins.loading import load_plain
-from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.why import Failed, Why
 from closewatch.sources.store import TOC
 
@@ -79,7 +78,7 @@ def opened(path: Path, scratch: Scratch) -> tuple[Path, header.Header]:
     if not begin.startswith(format_of_dump.MAGIC) and not _is_tar_of_dump(begin):
         raise Failed(Why.UNREADABLE, "it is no dump of a database")
     if unpacked.packed(path):
-        to = new_folder(scratch, UNPACKED) / "dump"
+        to = scratch.folder(UNPACKED) / "dump"
         unpacked.write(unpacked.chunks(path, scratch.watch), to)
         scratch.give(to)
         path = to

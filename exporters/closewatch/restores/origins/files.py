@@ -20,9 +20,7 @@ from closewatch.backups.place import NEWEST, inspect
 from closewatch.core.deadline import Deadline
 from closewatch.core.reasons import Reason, Unavailable
 from closewatch.restores.origins import unpacked
-from closewatch.restores.pipe import folder as new_folder
-from closewatch.restores.pipe import near, unwritten
-from closewatch.restores.why import Failed, Why
+from closewatch.restores.why import Failed, Why, unwritten
 from closewatch.sources.folder import Folder
 from closewatch.sources.store import Entry, Gone, Store
 
@@ -126,8 +124,8 @@ class Files:
             raise Failed(Why.NO_BACKUP, "the backup that was chosen is no longer there, or no longer good")
         if isinstance(self.store, Folder):
             lying = _inside(self.store.path, name)
-            return near(lying, new_folder(scratch, NEAR) / f"file{_suffix(name)}", scratch)
-        to = new_folder(scratch, NEAR) / f"file{_suffix(name)}"
+            return scratch.near(lying, scratch.folder(NEAR) / f"file{_suffix(name)}")
+        to = scratch.folder(NEAR) / f"file{_suffix(name)}"
         try:
             if good.entry.parts:
                 to.mkdir()

@@ -12,7 +12,6 @@ from closewatch.restores.origins import safely, unpacked
 from closewatch.restores.origins.base import Backup
 from closewatch.restores.origins.files import Files
 from closewatch.restores.origins.odoozip import zipped
-from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Filestore:
         """Unpack it; gives the folder in which names of attachments begin. Raises Failed."""
         chosen = backup or self.newest(scratch)
         path = self.files.near(chosen.id, scratch)
-        to = new_folder(scratch, UNPACKED)
+        to = scratch.folder(UNPACKED)
         if unpacked.head(path, 4) == ZIP:
             with zipped(path) as archive:
                 safely.unzip(archive, "", to, scratch.watch)

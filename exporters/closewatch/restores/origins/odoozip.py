@@ -21,7 +21,6 @@ from closewatch.restores.origins import dump, header, safely, unpacked
 from closewatch.restores.origins.base import Backup, Window
 from closewatch.restores.origins.files import Files
 from closewatch.restores.origins.loading import load_plain
-from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ class OdooZip:
 
     def filestore(self, scratch: Scratch) -> Path:
         """The attachments of what was fetched, unpacked: the root for `verify.filestore`. Raises Failed."""
-        root = new_folder(scratch, "filestore")
+        root = scratch.folder("filestore")
         with zipped(self._last()) as archive:
             safely.unzip(archive, FILESTORE, root, scratch.watch)
         return root

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from closewatch.restores.origins.base import Backup, Window
 from closewatch.restores.origins.files import Files
-from closewatch.restores.pipe import folder as new_folder
 from closewatch.restores.why import Failed, Why
 from closewatch.sources.folder import Folder
 
@@ -122,7 +121,7 @@ class Restic:
         """Restore the snapshot; gives the folder that its paths begin in. Raises Failed."""
         if not _ID.fullmatch(backup.id):
             raise Failed(Why.NO_BACKUP, "that is no snapshot of restic")
-        to = new_folder(scratch, RESTORED)
+        to = scratch.folder(RESTORED)
         self._run(scratch, "restore", backup.id, "--target", str(to))
         return to
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from closewatch.restores.origins import unpacked
-from closewatch.restores.pipe import Reader, unwritten
-from closewatch.restores.why import Failed, Why
+from closewatch.restores.pipe import Reader
+from closewatch.restores.why import Failed, Why, unwritten
 
 LONGEST_NAME = 1024
 MOST_FILES = 20_000_000

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, cast
 
 from closewatch.backups.archives import BZIP2, GZIP, XZ, ZSTD
-from closewatch.restores.pipe import Piped, unwritten
-from closewatch.restores.why import Failed, Why
+from closewatch.restores.pipe import piped
+from closewatch.restores.why import Failed, Why, unwritten
 
 CHUNK = 1024 * 1024
 Need = Callable[[], object]
@@ -69,8 +69,8 @@ def of_file(file: IO[bytes], need: Need) -> Iterator[bytes]:
 
 
 def _zstd(path: Path, need: Need) -> Iterator[bytes]:
-    with Piped(["zstd", "--decompress", "--stdout", "--quiet", "--memory=2048MB", "--", str(path)], need) as program:
-        yield from program.chunks()
+    with piped(["zstd", "--decompress", "--stdout", "--quiet", "--memory=2048MB", "--", str(path)]) as program:
+        yield from program.chunks(need)
         if program.code:
             raise Failed(Why.UNREADABLE, "its compressed data are cut short or altered")
 

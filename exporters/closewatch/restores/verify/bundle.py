@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from closewatch.restores.pipe import folder as new_folder
-from closewatch.restores.pipe import near
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
@@ -62,9 +60,9 @@ def check(bundle: Path, scratch: Scratch) -> Bundled:
         raise Failed(Why.INFRASTRUCTURE, "the bundle is not there, or is no file")
     if shutil.which("git") is None:
         raise Failed(Why.TOOL_FAILED, "git is not installed here")
-    folder = new_folder(scratch, FOLDER)
+    folder = scratch.folder(FOLDER)
     try:
-        bundle = near(bundle, folder / "bundle", scratch)
+        bundle = scratch.near(bundle, folder / "bundle")
         empty, clone = folder / "empty", folder / "clone"
         _git(scratch, folder, "init", "--quiet", "--bare", "--template=", str(empty))
         _verify(bundle, empty, scratch)

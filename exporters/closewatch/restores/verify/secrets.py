@@ -22,8 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
-from closewatch.restores.pipe import Piped, Reader
-from closewatch.restores.pipe import folder as new_folder
+from closewatch.restores.pipe import Reader, piped
 from closewatch.restores.why import Failed, Why
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def check(archive: Path, key: Key, scratch: Scratch) -> Decrypted:
             raise Failed(Why.SECRETS, f"the {what} is not there, or is no file")
     if key.tool != "gpg":
         return _decrypt(command(archive, key), environment(key), key, scratch)
-    home = new_folder(scratch, HOME) / "home"
+    home = scratch.folder(HOME) / "home"
     home.mkdir(mode=0o700)
     try:
         _import(key, home, scratch)
@@ -113,8 +112,8 @@ def _gpg(key: Key, home: Path | None) -> list[str]:
 
 
 def _import(key: Key, home: Path, scratch: Scratch) -> None:
-    with Piped([*_gpg(key, home), "--import", str(key.identity)], scratch.need) as program:
-        Reader(program.chunks()).drain()
+    with piped([*_gpg(key, home), "--import", str(key.identity)]) as program:
+        Reader(program.chunks(scratch.need)).drain()
         if program.code or not _IMPORTED.search(program.err):
             raise Failed(Why.SECRETS, "the key can't be read: it is no exported secret key of GPG")
 
@@ -122,8 +121,8 @@ def _import(key: Key, home: Path, scratch: Scratch) -> None:
 def _quietly(words: Sequence[str]) -> None:
     """End GPG's agent, also where the test has no time left; it would end by itself when its home is gone."""
     until = time.monotonic() + GOODBYE
-    with contextlib.suppress(Failed, TimeoutError), Piped(words, lambda: _soon(until)) as program:
-        Reader(program.chunks()).drain()
+    with contextlib.suppress(Failed, TimeoutError), piped(words) as program:
+        Reader(program.chunks(lambda: _soon(until))).drain()
 
 
 def _soon(until: float) -> None:
@@ -132,8 +131,8 @@ def _soon(until: float) -> None:
 
 
 def _decrypt(words: Sequence[str], given: Mapping[str, str], key: Key, scratch: Scratch) -> Decrypted:
-    with Piped(words, scratch.need, given) as program:
-        reader = Reader(program.chunks())
+    with piped(words, given) as program:
+        reader = Reader(program.chunks(scratch.need))
         broken = False
         try:
             members = _members(reader)
