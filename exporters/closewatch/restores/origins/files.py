@@ -78,7 +78,7 @@ class Files:
         found = list(self._judged(entries[:NEWEST], scratch, faults))
         if not found:
             why = next((why for fault, why in _FAULTS.items() if fault in faults), Why.NO_BACKUP)
-            raise Failed(why, f"of {len(entries)} files none is a good backup of this kind")
+            raise Failed(why, f"no good backup of this kind is there; files: {len(entries)}")
         self._known = {one.entry.name: one for one in found}
         return sorted(found, key=lambda one: one.at, reverse=True)
 
