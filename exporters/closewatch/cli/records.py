@@ -16,6 +16,7 @@ from closewatch.cli.common import ConfigOption, fail, loaded, opened, quiet_log
 from closewatch.core.labels import clean
 from closewatch.core.problems import printable
 from closewatch.core.records import Chain, Record, Store, StoreError
+from closewatch.core.words import number_of
 
 T = TypeVar("T")
 app = typer.Typer(help="The records of scheduled checks: what was found, and that nobody changed it.")
@@ -57,12 +58,15 @@ def verify(
             records += counted.count
             bad += bool(wrong)
             state = "whole" if not wrong else f"BROKEN at record {wrong[0].sequence}: {wrong[0].words}"
-            typer.echo(f"{_plain(str(chain))}: {counted.count} records: {state}")
+            typer.echo(f"{_plain(str(chain))}: {number_of(counted.count, 'record')}: {state}")
         if public_key is not None:
             bad += _heads(found, public_key, _copied(config, heads, copy))
     except StoreError as error:
         fail(str(error))
-    typer.echo(f"{len(chains)} chains, {records} records: " + ("all whole" if not bad else "NOT as they were written"))
+    typer.echo(
+        f"{number_of(len(chains), 'chain')}, {number_of(records, 'record')}: "
+        + ("all whole" if not bad else "NOT as they were written")
+    )
     if bad:
         raise typer.Exit(1)
 
@@ -99,7 +103,7 @@ def _heads(store: Store, public_key: Path, copied: Sequence[tuple[str, str]] | N
     for words in wrong:
         typer.echo(f"signed heads: {_plain(words)}")
     where = "" if copied is None else " in the copy"
-    typer.echo(f"signed heads: {len(days)} days{where}" + ("" if wrong else ", all good"))
+    typer.echo(f"signed heads: {number_of(len(days), 'day')}{where}" + ("" if wrong else ", all good"))
     return len(wrong)
 
 
@@ -155,7 +159,7 @@ def sign(config: ConfigOption) -> None:
     before = len(_answer(found.heads))
     failed = housekeeping(settings, found, dt.datetime.now(dt.UTC).timestamp())
     days = len(_answer(found.heads))
-    typer.echo(f"{days} days are signed" + ("" if days > before else "; there was nothing new to sign"))
+    typer.echo(f"signed heads: {number_of(days, 'day')}" + ("" if days > before else "; there was nothing new to sign"))
     for name, day in _answer(found.copies).items():
         typer.echo(f"copy {name}: up to {day}")
     if failed:

@@ -15,6 +15,7 @@ import yaml
 from closewatch.core.records import Chain, Record
 from closewatch.core.records.sqlite import SqliteStore
 from closewatch.core.records.verify import faults
+from closewatch.core.words import number_of
 from closewatch.drill import logical, physical
 from closewatch.drill.buckets import CASES, BucketCase, Buckets, target, told
 from closewatch.drill.cases import PASSED, Case, NotHere, Plan
@@ -176,13 +177,14 @@ def drill(say: Say, *, only: str | None = None, rounds: int = 1) -> bool:
         ground = Drill(run)
         try:
             outcomes = list(_outcomes(ground, say, only, rounds))
-            count = ground.records_are_whole()
+            records = ground.records_are_whole()
         finally:
             ground.close()
     wrong = [one for one in outcomes if not one.right]
     skipped = [one for one in outcomes if one.found is None]
     say("")
-    say(f"{len(outcomes)} cases, {len(wrong)} wrong, {len(skipped)} not carried out; {count} records, all whole")
+    say(f"{number_of(len(outcomes), 'case')}, {len(wrong)} wrong, {len(skipped)} not carried out;"
+        f" {number_of(records, 'record')}, all whole")  # fmt: skip
     return not wrong
 
 

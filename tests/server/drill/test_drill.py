@@ -120,4 +120,4 @@ def test_the_command_lists_and_carries_out(drill: Drill):
     words = [sys.executable, "-m", "closewatch", "drill", "restores", "--only", "no backup at all"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=200, check=False, env=dict(os.environ))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 cases, 0 wrong, 0 not carried out; 1 records, all whole" in done.stdout
+    assert "1 case, 0 wrong, 0 not carried out; 1 record, all whole" in done.stdout

@@ -271,12 +271,12 @@ def test_signing_by_hand(config: Config, tmp_path: Path):
     (tmp_path / "worm").mkdir()
     command(config, "work", str(config.path), "--once", "restore", "acme")
     done = command(config, "records", "sign", "--config", str(config.path))
-    assert done.stdout.startswith("1 days are signed\ncopy worm: up to 20")
+    assert done.stdout.startswith("signed heads: 1 day\ncopy worm: up to 20")
     arguments = ("records", "verify", "--config", str(config.path), "--public-key", f"{key}.pub")
     done = command(config, *arguments)
-    assert (done.returncode, "signed heads: 1 days, all good" in done.stdout) == (0, True)
+    assert (done.returncode, "signed heads: 1 day, all good" in done.stdout) == (0, True)
     done = command(config, *arguments, "--heads", str(tmp_path / "worm"))
-    assert (done.returncode, "signed heads: 1 days in the copy, all good" in done.stdout) == (0, True)
+    assert (done.returncode, "signed heads: 1 day in the copy, all good" in done.stdout) == (0, True)
     for folder in (tmp_path, tmp_path / "nowhere"):
         done = command(config, *arguments, "--heads", str(folder))
         assert done.returncode == 1

@@ -18,6 +18,7 @@ from typing import Literal
 from closewatch.core.problems import printable
 from closewatch.core.web.messages import Response
 from closewatch.core.web.style import CSS
+from closewatch.core.words import number_of
 
 MAX_TEXT = 200
 MAX_NAME = 80
@@ -147,21 +148,17 @@ def _verdict(data: PageData, *, details: bool) -> str:
     if not total:
         kind, words = "none", "Nothing is watched: the configuration has no targets."
     elif down or partly:
-        said = [f"{down} of {_targets_of(total)} down"] if down else []
+        said = [f"{down} of {number_of(total, 'target')} down"] if down else []
         said += [f"{partly} answer only in part" if partly != 1 else "1 answers only in part"] if partly else []
         kind, words = "bad", f"{', '.join(said)}."
     elif unknown == total:
         kind, words = "none", "No target was asked yet: Prometheus asks them by /sd and /probe."
     else:
         kind = "ok"
-        words = f"{_targets_of(total - unknown)} up" + (
+        words = f"{number_of(total - unknown, 'target')} up" + (
             f", {unknown} not asked yet." if unknown else ". Nothing is wrong."
         )
     return f'<p class="verdict {kind}">{words}</p>'
-
-
-def _targets_of(count: int) -> str:
-    return "1 target" if count == 1 else f"{count} targets"
 
 
 def _counts(data: PageData) -> str:

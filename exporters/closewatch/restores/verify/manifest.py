@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from closewatch.core.words import number_of
 from closewatch.restores import cluster
 from closewatch.restores.scratch import Scratch
 from closewatch.restores.why import Failed, Why
@@ -36,14 +37,11 @@ def verify(scratch: Scratch, data: Path | None = None) -> dict[str, Any]:
     ran = scratch.run([program, "--no-parse-wal", "--quiet", *ignored, str(data)], cwd=scratch.path)
     if ran.code:
         faults = sum(b"error:" in line for line in ran.err.splitlines())
-        raise Failed(Why.MANIFEST, f"pg_verifybackup found {_many(faults)} in the restored files")
+        words = number_of(faults, "fault") if faults else "faults"
+        raise Failed(Why.MANIFEST, f"pg_verifybackup found {words} in the restored files")
     return {"there": True, "verified_by": "pg_verifybackup"}
 
 
 def system_identifier(scratch: Scratch) -> str:
     """Whose cluster it is. Raises Failed."""
     return cluster.control(scratch, cluster.binaries_of(scratch)).get("Database system identifier", "")
-
-
-def _many(faults: int) -> str:
-    return "a fault" if faults == 1 else f"{faults or 'some'} faults"
