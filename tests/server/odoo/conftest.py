@@ -50,9 +50,13 @@ class Odoo:
         self.server.load(self.name, GRANTS, role=ROLE)
 
     def ask(self) -> Facts:
-        """A scrape by the weak role; once more where a machine that is busy let a statement run into its limit."""
+        """A scrape by the weak role; twice more where a machine that is busy let a statement run into its limit."""
         facts = self.watched.ask(self.name)
-        return self.watched.ask(self.name) if "timeout" in facts.failing.values() else facts
+        for _ in range(2):
+            if "timeout" in facts.failing.values():
+                self.watched.due(self.name)
+                facts = self.watched.ask(self.name)
+        return facts
 
     @property
     def scrape(self) -> Scrape:

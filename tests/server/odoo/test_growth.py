@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from closewatch.core.deadline import Deadline
 from tests.fixtures.watch import Facts
 from tests.server.odoo.conftest import Odoo
 
@@ -15,9 +14,8 @@ FILL = "INSERT INTO ir_attachment (name, file_size) SELECT repeat('x', 300), 100
 
 def later(database: Odoo) -> Facts:
     """The next scrape, when the slow lane is due again."""
-    for state in database.scrape._states:
-        state.next = 0.0
-    return Facts(database.scrape.run(Deadline.after(9)))
+    database.watched.due(database.name)
+    return database.ask()
 
 
 def test_a_small_table_is_counted(odoo: Callable[..., Odoo]):

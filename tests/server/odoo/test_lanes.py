@@ -13,9 +13,8 @@ from tests.server.odoo.conftest import Odoo
 
 def asked(database: Odoo, *, slow: bool) -> Facts:
     """A scrape; with `slow` the intervals of the slow lane are over."""
-    for state in database.scrape._states:
-        if slow:
-            state.next = 0.0
+    if slow:
+        database.watched.due(database.name)
     return Facts(database.scrape.run(Deadline.after(9)))
 
 

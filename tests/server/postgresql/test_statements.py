@@ -181,10 +181,8 @@ def test_a_schema_that_may_not_be_used_is_unavailable(counting: PostgresServer, 
 
 def round_trips(watched: Watched, ask: Callable[[], object]) -> int:
     """How many a scrape takes in which every collector is due."""
-    scrape = watched.scrape("pg")
-    for state in scrape._states:
-        state.next = 0.0
-    (member,) = scrape.source._members
+    watched.due("pg")
+    (member,) = watched.scrape("pg").source._members
     before = member._connection.round_trips
     ask()
     return member._connection.round_trips - before
