@@ -40,6 +40,7 @@ def test_encrypted_files(pytestconfig, tmp_path: Path, folder_target, watching: 
         options = ["--homedir", str(tmp_path / "gnupg"), "--batch", "--pinentry-mode", "loopback", *armour]
         options += ["--passphrase-file", str(tmp_path / "passphrase"), "--symmetric", "--output", "-"]
         data = run(pytestconfig, "gpg", *options, given=PLAIN)
+        run(pytestconfig, "gpgconf", "--homedir", str(tmp_path / "gnupg"), "--kill", "all")
     file = tmp_path / "backups" / "acme.dump.enc"
     file.write_bytes(data)
     aged(file, 7200)
