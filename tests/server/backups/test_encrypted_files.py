@@ -36,7 +36,7 @@ def test_encrypted_files(pytestconfig, tmp_path: Path, folder_target, watching: 
         data = run(pytestconfig, "age", *armour, "-r", recipient, given=PLAIN)
     else:
         (tmp_path / "gnupg").mkdir(mode=0o700)
-        (tmp_path / "passphrase").write_text("of nobody")
+        (tmp_path / "passphrase").write_text("the-passphrase-of-nobody")
         options = ["--homedir", str(tmp_path / "gnupg"), "--batch", "--pinentry-mode", "loopback", *armour]
         options += ["--passphrase-file", str(tmp_path / "passphrase"), "--symmetric", "--output", "-"]
         data = run(pytestconfig, "gpg", *options, given=PLAIN)

@@ -134,7 +134,7 @@ def test_restic_that_can_not_look(restic: Repository, verified: Verified, tmp_pa
     elsewhere = restic.target(repository=str(tmp_path / "no"))
     assert verified(elsewhere)[:2] == ("unknown", "not_found")
     assert verified(restic.target(command=[restic.program, "--no-such-option"]))[:2] == ("unknown", "tool_failed")
-    restic.password.write_text("another")
+    restic.password.write_text("another-password-of-nobody")
     assert verified(restic.target())[:2] == ("unknown", "authentication")
     for script, reason in (("exit 11", "locked"), ("exit 10", "not_found"), ("kill -9 $$", "tool_failed")):
         bad = tmp_path / "bad"

@@ -25,7 +25,7 @@ def repository(program: Callable[..., Path], open_to_all: Path, monkeypatch: pyt
     program("restic")
     monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{MINE}")
     password = open_to_all / "password"
-    password.write_text("a password")
+    password.write_text("the-password-of-nobody")
     return Repository(str(open_to_all / "repository"), password)
 
 
@@ -81,13 +81,13 @@ def test_what_can_go_wrong(
     shutil.rmtree(repository.repository)
     filled(repository, acme, place.scratch, backups)
     assert why(at, place.scratch).why is Why.NO_BACKUP  # the newest snapshot holds no dump
-    repository.password.write_text("another")
+    repository.password.write_text("another-password-of-nobody")
     failed = why(at, place.scratch)
     assert (failed.why, failed.detail) in {
         (Why.UNREADABLE, "restic: the repository refuses the password"),
         (Why.UNREADABLE, "restic: it ended with an error"),  # before 0.17.1
     }
-    repository.password.write_text("a password")
+    repository.password.write_text("the-password-of-nobody")
     chosen = origin(Repository(repository.repository, repository.password, tags=("dumps",)), backups / "dumps")
     for pack in (Path(repository.repository) / "data").rglob("*"):
         if pack.is_file():

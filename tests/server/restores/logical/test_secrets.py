@@ -149,7 +149,7 @@ def test_gpg(gpg: Gpg, scratch: Scratch) -> None:
     assert check(archive, key, scratch) == Decrypted("gpg", len(tarball("w")), 5)
     wrong = Key("gpg", gpg.folder / "other", gpg.folder / "passphrase")
     assert refused(archive, wrong, scratch) == "gpg can't decrypt it with this key"
-    (gpg.folder / "bad").write_text("another")
+    (gpg.folder / "bad").write_text("another-passphrase-of-nobody")
     assert "gpg" in refused(archive, Key("gpg", gpg.folder / "ours", gpg.folder / "bad"), scratch)
     assert "no exported secret key" in refused(archive, Key("gpg", gpg.folder / "passphrase"), scratch)
     whole = archive.read_bytes()
