@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -156,6 +156,12 @@ def known() -> tuple[str, ...]:
     """The secrets that were read so far, less very short ones."""
     with _known_lock:
         return tuple(_known)
+
+
+def refuse_in(command: Sequence[str]) -> None:
+    """Raises ValueError where an argument of a program holds a secret that was read."""
+    if any(secret in argument for secret in known() for argument in command):
+        raise ValueError("a secret in the arguments of a program: everybody on the host could read it")
 
 
 def masked(text: str) -> str:

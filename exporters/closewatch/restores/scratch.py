@@ -20,7 +20,7 @@ from pathlib import Path
 
 from closewatch.core.checks import Cancelled, Progress
 from closewatch.core.deadline import Deadline
-from closewatch.core.secrets import known
+from closewatch.core.secrets import refuse_in
 from closewatch.engines.folder import RunFolder, traversable
 from closewatch.engines.process import EngineError, Files, Process
 from closewatch.restores.why import Failed, Why, unwritten
@@ -143,8 +143,7 @@ class Scratch:
 
         Secrets never stand in its arguments, which everybody on the host can read.
         """
-        if any(secret in argument for secret in known() for argument in command):
-            raise ValueError("a secret in the arguments of a program: everybody on the host could read it")
+        refuse_in(command)
         path = os.environ.get("PATH") or _PATH
         program = shutil.which(command[0], path=path)
         if program is None:

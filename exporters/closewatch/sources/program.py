@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Self
 
 from closewatch.core.reasons import Reason, Unavailable
-from closewatch.core.secrets import known
+from closewatch.core.secrets import refuse_in
 
 CHUNK = 256 * 1024
 ERRORS = 64 * 1024
@@ -44,8 +44,7 @@ class Program:
         self, command: Sequence[str], *, environment: Mapping[str, str] | None = None, folder: str = "/"
     ) -> None:
         """Raises Unavailable: `not_found` or `permission` where it can't be started."""
-        if any(secret in argument for secret in known() for argument in command):
-            raise ValueError("a secret in the arguments of a program: everybody on the host could read it")
+        refuse_in(command)
         given = {"PATH": os.environ.get("PATH") or _PATH, "LC_ALL": "C", "TZ": "UTC", **(environment or {})}
         program = shutil.which(command[0], path=given["PATH"])
         if program is None:

@@ -16,6 +16,7 @@ import pytest
 from closewatch.core.checks import Cancelled
 from closewatch.restores.origins.dump import TYPES, Dump
 from closewatch.restores.why import Failed, Why
+from tests.fixtures.servers import missing
 from tests.server.restores.logical.conftest import FINGERPRINT, Place, Source, files
 
 pytestmark = pytest.mark.server
@@ -173,12 +174,12 @@ def test_an_extension_that_only_a_superuser_may_create(acme: Source, place: Plac
 
 
 @pytest.mark.pg(">=16")
-def test_a_dump_for_a_newer_server(acme: Source, place: Place, backups: Path) -> None:
+def test_a_dump_for_a_newer_server(pytestconfig: pytest.Config, acme: Source, place: Place, backups: Path) -> None:
     from closewatch.engines.binaries import find_postgres
 
     oldest = find_postgres()[0].major
     if oldest == acme.server.major:
-        pytest.skip("only one version is at hand")
+        missing(pytestconfig, "only one version of PostgreSQL is at hand")
     acme.dump(backups / "a.dump", "-Fc")
     origin = Dump(files(backups, *TYPES), "acme")
     backup = origin.fetch(origin.backups(place.scratch)[0], place.scratch)
